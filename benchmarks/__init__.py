@@ -1,0 +1,1 @@
+"""Measurements, alternatives side by side: ``make bench``."""

@@ -1,0 +1,1 @@
+"""How good the vectors are: ``python -m benchmarks.quality``."""

@@ -1,0 +1,89 @@
+"""Pick any object in a FiftyOne dataset and see every object that looks like it.
+
+Every public name lives in a private module and is imported when it is first used, so that ``import fiftyone_simfind``
+costs next to nothing::
+
+    import fiftyone_simfind as simfind
+
+    simfind.detect(dataset)                          # objects and their vectors, one forward pass
+    simfind.build_index(dataset, "objects")          # an ordinary FiftyOne Brain run
+    view = simfind.sort_by_similarity(dataset, label_id)
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "detect": "_detect",
+    "embed": "_embed",
+    "build_index": "_index",
+    "fit_metric": "_fit",
+    "search": "_search",
+    "sort_by_similarity": "_search",
+    "visualize": "_visualize",
+    "evaluate": "_evaluate",
+    "compare": "_compare",
+    "robustness": "_robustness",
+    "plot_matches": "_plots",
+    "EmbedReport": "_types",
+    "Match": "_types",
+    "Objects": "_types",
+    "Embedder": "_types",
+    "Detector": "_types",
+    "SearchResults": "_results",
+    "Explanation": "_explain",
+    "RetrievalReport": "_reports",
+    "ComparisonReport": "_tables",
+    "RobustnessReport": "_tables",
+    "SimfindError": "errors",
+    "BrainRunError": "errors",
+    "CollectionError": "errors",
+    "FieldError": "errors",
+    "ModelError": "errors",
+    "OptionError": "errors",
+    "QueryError": "errors",
+}
+
+__all__ = ["__version__", *_HOMES]
+
+if TYPE_CHECKING:
+    from fiftyone_simfind._compare import compare
+    from fiftyone_simfind._detect import detect
+    from fiftyone_simfind._embed import embed
+    from fiftyone_simfind._evaluate import evaluate
+    from fiftyone_simfind._explain import Explanation
+    from fiftyone_simfind._fit import fit_metric
+    from fiftyone_simfind._index import build_index
+    from fiftyone_simfind._plots import plot_matches
+    from fiftyone_simfind._reports import RetrievalReport
+    from fiftyone_simfind._results import SearchResults
+    from fiftyone_simfind._robustness import robustness
+    from fiftyone_simfind._search import search, sort_by_similarity
+    from fiftyone_simfind._tables import ComparisonReport, RobustnessReport
+    from fiftyone_simfind._types import Detector, Embedder, EmbedReport, Match, Objects
+    from fiftyone_simfind._visualize import visualize
+    from fiftyone_simfind.errors import (
+        BrainRunError,
+        CollectionError,
+        FieldError,
+        ModelError,
+        OptionError,
+        QueryError,
+        SimfindError,
+    )
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

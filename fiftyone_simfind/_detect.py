@@ -1,0 +1,141 @@
+"""Run YOLO: objects and their vectors in one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fiftyone_simfind import _fields
+from fiftyone_simfind._batches import Batches
+from fiftyone_simfind._types import EmbedReport, Objects
+from fiftyone_simfind.errors import FieldError, OptionError
+
+
+def detect(
+    samples: Any,
+    *,
+    label_field: str = "objects",
+    model: Any = "yolo11n.pt",
+    embeddings_field: str = "embedding",
+    classes: Sequence[str] | None = None,
+    confidence_thresh: float = 0.25,
+    image_size: int = 640,
+    batch_size: int = 8,
+    num_workers: int | None = None,
+    device: str | None = None,
+    skip_failures: bool = True,
+    overwrite: bool = False,
+    progress: Any = None,
+) -> EmbedReport:
+    """Objects with vectors, in a field of ``Detections`` on every image.
+
+    The boxes, labels and confidences are those of ``ultralytics.YOLO.predict`` for each image; the vectors come from
+    feature maps of the same forward pass. Images that an earlier run with the same settings has finished are left
+    alone, so that a run which was stopped goes on where it was; what it had found is kept.
+
+    Args:
+        samples: image dataset or view
+        label_field: field of ``Detections`` to write
+        model: YOLO weights, as a path or a name, an ``ultralytics.YOLO``, or a :class:`Detector`
+        embeddings_field: attribute of each detection for its vector, at most 512 float32 of length 1
+        classes: names of the classes to keep; default is all
+        confidence_thresh: leave out objects less sure than this, in [0, 1]
+        image_size: longest side of an image in the network, in pixels
+        batch_size: images in a forward pass
+        num_workers: threads that read images ahead; default up to 4
+        device: torch device such as ``"cuda:0"``; default is the first GPU, or else the CPU
+        skip_failures: go on after an image that cannot be read, and name it in the report
+        overwrite: replace what the field holds on these samples
+        progress: True, False, None for FiftyOne's default, or a function that is given the progress bar
+
+    Returns:
+        what was done: images, objects, failures, seconds
+
+    Raises:
+        CollectionError: the samples are no images
+        FieldError: the field holds labels that this call did not write, and ``overwrite`` is not set
+        ModelError: the model cannot be loaded
+        OptionError: an option is out of range
+    """
+    if not 0 <= confidence_thresh <= 1:
+        raise OptionError(f"confidence_thresh={confidence_thresh} must lie in [0, 1]")
+    if not label_field.isidentifier():
+        raise OptionError(
+            f'label_field="{label_field}" must be letters, digits and underscores, and not begin with a digit'
+        )
+    view = _fields.images(samples)
+    from fiftyone_simfind.models import images, load_detector
+
+    batches = Batches(images.read, batch_size, num_workers, skip_failures, progress)
+    detector = load_detector(model, image_size=image_size, device=device)
+    classes = [classes] if isinstance(classes, str) else classes
+    detector.detect([], confidence_thresh=confidence_thresh, classes=classes)  # refuses unknown classes
+    facts = _fields.model_facts(detector, model, image_size)
+    settings = {
+        **facts,
+        "embeddings_field": embeddings_field,
+        "confidence_thresh": confidence_thresh,
+        "classes": sorted(classes) if classes else None,
+    }
+    _prepare(view, label_field, embeddings_field, facts, settings, overwrite)
+    todo = _fields.image_files(view, without=label_field)
+    report = EmbedReport(detector.name, already_done=view.count() - len(todo))
+
+    def find(items: list, pictures: list) -> list[Objects]:
+        return detector.detect(pictures, confidence_thresh=confidence_thresh, classes=classes)
+
+    def write(found: list[tuple[Any, Objects]]) -> None:
+        _fields.write_objects(view, label_field, embeddings_field, {item.sample_id: o for item, o in found})
+        report.images += len(found)
+        report.objects += sum(len(o) for _, o in found)
+
+    batches.run(todo, len(todo), find, write, report)
+    return report
+
+
+def _prepare(
+    view: Any,
+    label_field: str,
+    embeddings_field: str,
+    facts: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    overwrite: bool,
+) -> None:
+    """Make the fields ready for a run, or say why they cannot take it; nothing is lost before that is sure."""
+    if _fields.exists(view, label_field):
+        _fields.objects_path(view, label_field)
+        _refuse_to_mix(view, label_field, facts, settings, overwrite)
+    vectors = f"{label_field}.detections.{embeddings_field}"
+    _fields.declare_objects(view, label_field)
+    _fields.prepare_vectors(view, vectors, facts, overwrite)
+    if overwrite:
+        _fields.clear_samples(view, label_field)
+    _fields.record(view, label_field, settings)
+
+
+def _refuse_to_mix(
+    view: Any, label_field: str, facts: Mapping[str, Any], settings: Mapping[str, Any], overwrite: bool
+) -> None:
+    before = _fields.recorded(view, label_field) or {}
+    if before == settings or not _fields.count_values(_fields.dataset_of(view), label_field):
+        return
+    name = _fields.dataset_of(view).name
+    if not overwrite and not before:
+        raise FieldError(
+            f'"{label_field}" of dataset "{name}" already holds labels that simfind.detect did not write. Choose '
+            f'another label_field; or give them vectors with simfind.embed(samples, "{label_field}"); or replace them '
+            "with overwrite=True"
+        )
+    if not overwrite:
+        changed = {key: (before.get(key), value) for key, value in settings.items() if before.get(key) != value}
+        told = ", ".join(f"{key}={old!r}, now {new!r}" for key, (old, new) in changed.items())
+        raise FieldError(
+            f'"{label_field}" of dataset "{name}" was detected with {told}. Choose another label_field, or replace it '
+            "with overwrite=True"
+        )
+    left = _fields.count_values(_fields.dataset_of(view), label_field) - _fields.count_values(view, label_field)
+    if left and before.get("model") != facts["model"]:
+        raise FieldError(
+            f'overwrite=True would leave {left:,} samples outside this view with the labels of another model in "'
+            f'{label_field}". Give the whole dataset "{name}", or choose another label_field'
+        )

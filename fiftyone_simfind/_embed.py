@@ -1,0 +1,87 @@
+"""Vectors for boxes that already exist."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fiftyone_simfind import _fields
+from fiftyone_simfind._batches import Batches
+from fiftyone_simfind._types import EmbedReport
+
+DEFAULT_IMAGE_SIZE = 640
+
+
+def embed(
+    samples: Any,
+    patches_field: str,
+    *,
+    model: Any = "yolo11n.pt",
+    embeddings_field: str = "embedding",
+    image_size: int | None = None,
+    batch_size: int = 8,
+    num_workers: int | None = None,
+    device: str | None = None,
+    skip_failures: bool = True,
+    overwrite: bool = False,
+    progress: Any = None,
+) -> EmbedReport:
+    """A vector on every object of a field: ground truth, edited boxes, or another model's.
+
+    Boxes, labels and all other attributes stay as they are. Objects that have a vector of the same model are left
+    alone, so that a run which was stopped goes on where it was.
+
+    Args:
+        samples: image dataset or view; of a patches view, or one with filtered labels, only the objects in it
+        patches_field: field of ``Detections``
+        model: YOLO weights, as a path or a name, an ``ultralytics.YOLO``, or an :class:`Embedder`; or a network that
+            looks at crops: ``"mobilenet_v2"`` and others of torchvision, also as ``"mobilenet_v2:/path/to/file.pth"``,
+            YOLO classification weights, or a model of FiftyOne's zoo, as ``"zoo:clip-vit-base32-torch"``
+        embeddings_field: attribute of each detection for its vector
+        image_size: longest side of an image in the network, in pixels; default is what the field's vectors were made
+            with, or 640
+        batch_size: images in a forward pass
+        num_workers: threads that read images ahead; default up to 4
+        device: torch device such as ``"cuda:0"``; default is the first GPU, or else the CPU
+        skip_failures: go on after an image that cannot be read, and name it in the report
+        overwrite: replace the vectors of these objects
+        progress: True, False, None for FiftyOne's default, or a function that is given the progress bar
+
+    Returns:
+        what was done: images, objects, failures, seconds
+
+    Raises:
+        CollectionError: the samples are no images
+        FieldError: there is no such field, or it has vectors of another model, and ``overwrite`` is not set
+        ModelError: the model cannot be loaded
+        OptionError: an option is out of range
+    """
+    view = _fields.images(samples)
+    path = _fields.objects_path(view, patches_field)
+    vectors = f"{path}.{embeddings_field}"
+    from fiftyone_simfind.models import images, load_embedder
+
+    batches = Batches(images.read, batch_size, num_workers, skip_failures, progress)
+    size = image_size or (_fields.recorded(view, vectors) or {}).get("image_size") or DEFAULT_IMAGE_SIZE
+    embedder = load_embedder(model, image_size=size, device=device)
+    facts = _fields.model_facts(embedder, model, size)
+    _fields.prepare_vectors(view, vectors, facts, overwrite)
+    total = _fields.count_boxed(view, path)
+    todo = _fields.count_boxed(view, path, missing=embeddings_field)
+    report = EmbedReport(embedder.name, already_done=total - todo)
+
+    def pool(items: list, pictures: list) -> list:
+        return embedder.embed(pictures, [item.boxes for item in items])
+
+    def write(done: list) -> None:
+        rows = [(item.sample_id, *row) for item, found in done for row in zip(item.label_ids, found, strict=True)]
+        good = [row for row in rows if not np.isnan(row[2]).any()]
+        _fields.write_vectors(view, vectors, good)
+        report.images += len(done)
+        report.objects += len(good)
+        report.without_vector += len(rows) - len(good)
+
+    items = _fields.boxed_images(view, path, missing=embeddings_field)
+    batches.run(items, todo, pool, write, report)
+    return report

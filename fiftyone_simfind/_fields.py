@@ -1,0 +1,429 @@
+"""The only reader and writer of FiftyOne samples."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import fiftyone as fo
+import numpy as np
+from bson import ObjectId
+from fiftyone import ViewField as F
+from numpy.typing import NDArray
+
+from fiftyone_simfind._types import Objects
+from fiftyone_simfind.errors import CollectionError, FieldError
+from fiftyone_simfind.numerics import boxes as bx
+
+INFO_KEY = "simfind"
+SCORES = {"scores": "cosine similarity to the last query"}
+HEATMAP = {"heatmap": "cosine similarity of the places in a match's box to the query, 0 and less as 0"}
+CHUNK = 1000  # samples read from the database at a time
+
+
+class ImageFile(NamedTuple):
+    """A sample and its image."""
+
+    sample_id: str
+    filepath: str
+
+
+class BoxedImage(NamedTuple):
+    """A sample, its image, and the boxes to embed in it; row ``i`` of ``boxes`` belongs to ``label_ids[i]``."""
+
+    sample_id: str
+    filepath: str
+    label_ids: list[str]
+    boxes: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ObjectTable:
+    """Objects with vectors, as they are in the database; row ``i`` of everything belongs to one object."""
+
+    label_ids: NDArray[np.str_]
+    sample_ids: NDArray[np.str_]
+    labels: NDArray[np.object_]
+    vectors: NDArray[np.float32]
+
+
+def images(samples: Any) -> Any:
+    """The samples as a collection of whole images.
+
+    A patches view becomes the view of the images that its objects lie in, holding those objects alone.
+
+    Raises:
+        CollectionError: these are no image samples
+    """
+    if not isinstance(samples, fo.core.collections.SampleCollection):
+        raise CollectionError(f"samples={samples!r} is no dataset or view; load one with fiftyone.load_dataset(name)")
+    if samples.media_type == "group":
+        raise CollectionError(
+            f'"{samples._dataset.name}" has grouped samples; give one slice of them, for example '
+            f'samples.select_group_slices("{samples.default_group_slice}")'
+        )
+    if isinstance(samples, fo.core.patches.PatchesView):
+        field = patches_field_of(samples)
+        return samples._root_dataset.select_labels(ids=samples.values("id"), fields=field)
+    if samples.media_type not in ("image", None) or samples._is_frames or samples._is_clips:
+        raise CollectionError(
+            f'"{samples._dataset.name}" has {samples.media_type} samples; only images can be searched by object. '
+            "Make images of a video with samples.to_frames(sample_frames=True), clone(), and give those"
+        )
+    return samples
+
+
+def patches_field_of(samples: Any) -> str | None:
+    """The label field that a patches view shows, or None for any other collection."""
+    return samples.patches_field if isinstance(samples, fo.core.patches.PatchesView) else None
+
+
+def _shown(samples: Any, patches_field: str) -> bool:
+    """Whether this is a patches view of a field; False for a collection of images.
+
+    Raises:
+        CollectionError: it is a patches view of another field
+    """
+    field = patches_field_of(samples)
+    if field not in (None, patches_field):
+        raise CollectionError(
+            f'the view shows patches of "{field}", but the index covers "{patches_field}"; give the dataset, or '
+            f'patches of "{patches_field}"'
+        )
+    return field is not None
+
+
+def dataset_of(samples: Any) -> Any:
+    """The dataset behind any view, patches views included."""
+    return samples._root_dataset
+
+
+def objects_path(samples: Any, patches_field: str) -> str:
+    """The path of the objects in a field, such as ``"objects.detections"``.
+
+    Raises:
+        FieldError: there is no such field, or it holds no detections
+    """
+    dataset = dataset_of(samples)
+    field = dataset.get_field(patches_field)
+    if field is None:
+        fields = sorted(dataset.get_field_schema(embedded_doc_type=fo.Detections))
+        hint = (
+            f"its detection fields are {fields}"
+            if fields
+            else 'run simfind.detect(samples, label_field="objects") first'
+        )
+        raise FieldError(f'"{patches_field}" does not exist on dataset "{dataset.name}"; {hint}')
+    if getattr(field, "document_type", None) is not fo.Detections:
+        kind = getattr(field, "document_type", type(field)).__name__
+        raise FieldError(f'"{patches_field}" of dataset "{dataset.name}" holds {kind}; give a field of Detections')
+    return f"{patches_field}.detections"
+
+
+# What made the vectors of a field
+
+
+def model_facts(embedder: Any, model: Any, image_size: int) -> dict[str, Any]:
+    """What is recorded about a model: enough to tell it from others, and to load it again where it came from a file."""
+    weights = os.fspath(model) if isinstance(model, (str, os.PathLike)) else None
+    parts = [list(part) for part in getattr(embedder, "parts", [])]
+    return {"model": embedder.name, "weights": weights, "image_size": image_size, "parts": parts}
+
+
+def recorded(samples: Any, path: str) -> dict[str, Any] | None:
+    """What was recorded about the run that filled a field, or None."""
+    field = dataset_of(samples).get_field(path)
+    return None if field is None else (field.info or {}).get(INFO_KEY)
+
+
+def record(samples: Any, path: str, facts: Mapping[str, Any]) -> None:
+    """Record on a field what fills it; the App shows it when the field is pointed at."""
+    field = dataset_of(samples).get_field(path)
+    field.info = {**(field.info or {}), INFO_KEY: dict(facts)}
+    field.save()
+
+
+def declare_objects(samples: Any, label_field: str) -> None:
+    """Make sure that a field of detections exists."""
+    if dataset_of(samples).get_field(label_field) is None:
+        dataset_of(samples).add_sample_field(label_field, fo.EmbeddedDocumentField, embedded_doc_type=fo.Detections)
+
+
+def declare_vectors(samples: Any, path: str) -> None:
+    """Make sure that a vector field exists; Brain takes an undeclared one for missing and downloads a model."""
+    dataset = dataset_of(samples)
+    field = dataset.get_field(path)
+    if field is None:
+        dataset.add_sample_field(path, fo.VectorField)
+    elif not isinstance(field, fo.VectorField):
+        raise FieldError(
+            f'"{path}" of dataset "{dataset.name}" is a {type(field).__name__}, no VectorField; '
+            "choose another embeddings_field"
+        )
+
+
+def prepare_vectors(view: Any, vectors: str, facts: Mapping[str, Any], overwrite: bool) -> None:
+    """Make the vector field ready, or say why it cannot take these vectors; nothing is lost before that is sure.
+
+    Raises:
+        FieldError: it has vectors of another model that would stay, or is no vector field
+    """
+    dataset = dataset_of(view)
+    declare_vectors(view, vectors)
+    before = (recorded(view, vectors) or {}).get("model")
+    there = count_values(dataset, vectors)
+    if there and before != facts["model"]:
+        whose = f"vectors of {before}" if before else "vectors that simfind did not make"
+        if not overwrite:
+            raise FieldError(
+                f'"{vectors}" of dataset "{dataset.name}" holds {whose}, not of {facts["model"]}. Choose another '
+                "embeddings_field, or replace them with overwrite=True"
+            )
+        if there > count_values(view, vectors):
+            raise FieldError(
+                f'overwrite=True would leave {whose} on objects outside this view in "{vectors}". Give the whole '
+                f'dataset "{dataset.name}", or choose another embeddings_field'
+            )
+    if overwrite and there:
+        clear_objects(view, vectors)
+    record(view, vectors, facts)
+
+
+# Reading
+
+
+def exists(samples: Any, path: str) -> bool:
+    """Whether the dataset has a field."""
+    return dataset_of(samples).get_field(path) is not None
+
+
+def count_values(samples: Any, path: str) -> int:
+    """How many values, not None, the samples have in a field."""
+    return samples.count(path)
+
+
+def image_files(view: Any, *, without: str) -> list[ImageFile]:
+    """The samples that have no value in a field."""
+    ids, paths = view.exists(without, False).values(["id", "filepath"])
+    return [ImageFile(*row) for row in zip(ids, paths, strict=True)]
+
+
+def count_boxed(view: Any, path: str, *, missing: str | None = None) -> int:
+    """How many images :func:`boxed_images` gives."""
+    return _with_objects(view, path, missing).count()
+
+
+def boxed_images(view: Any, path: str, *, missing: str | None = None) -> Iterator[BoxedImage]:
+    """The images that hold objects, with their boxes.
+
+    Args:
+        view: image samples
+        path: path of the objects
+        missing: give only the objects that have no value in this attribute
+    """
+    view = _with_objects(view, path, missing)
+    ids = view.values("id")
+    for start in range(0, len(ids), CHUNK):
+        chunk = view.select(ids[start : start + CHUNK])
+        rows = chunk.values(["id", "filepath", f"{path}.id", f"{path}.bounding_box"])
+        for sample_id, filepath, label_ids, boxes in zip(*rows, strict=True):
+            corners = bx.as_boxes([box or [np.nan] * 4 for box in boxes])
+            yield BoxedImage(sample_id, filepath, label_ids, corners)
+
+
+def _with_objects(view: Any, path: str, missing: str | None) -> Any:
+    field = path.rpartition(".")[0]
+    if missing is not None:
+        return view.filter_labels(field, ~F(missing).exists())
+    return view.match(F(path).length() > 0)
+
+
+def object_table(samples: Any, path: str, embeddings_field: str) -> ObjectTable:
+    """Every object of the dataset that has a vector."""
+    dataset = dataset_of(samples)
+    fields = ["id", f"{path}.id", f"{path}.label", f"{path}.{embeddings_field}"]
+    ids, label_ids, labels, vectors = dataset.values(fields)
+    rows = [
+        (label_id, sample_id, label, vector)
+        for sample_id, *objects in zip(ids, label_ids, labels, vectors, strict=True)
+        for label_id, label, vector in zip(*(x or () for x in objects), strict=True)
+        if vector is not None
+    ]
+    columns = list(zip(*rows, strict=True)) or [(), (), (), ()]
+    stacked = _stack(columns[3], f"{path}.{embeddings_field}")
+    return ObjectTable(np.array(columns[0], "U24"), np.array(columns[1], "U24"), np.array(columns[2], object), stacked)
+
+
+def _stack(vectors: Sequence[NDArray], path: str) -> NDArray[np.float32]:
+    lengths = sorted({len(v) for v in vectors})
+    if len(lengths) > 1:
+        raise FieldError(
+            f'"{path}" holds vectors of different lengths, {lengths}: embed the objects again, all with one model'
+        )
+    return np.array(vectors, dtype=np.float32).reshape(len(vectors), lengths[0] if lengths else 0)
+
+
+def object_values(view: Any, path: str, attribute: str) -> dict[str, Any]:
+    """An attribute of every object of some images, by label id; None for objects that lack it.
+
+    Raises:
+        FieldError: none of the objects has it
+    """
+    rows = zip(*view.values([f"{path}.id", f"{path}.{attribute}"]), strict=True)
+    found = {i: value for ids, values in rows for i, value in zip(ids or (), values or (), strict=True)}
+    if all(value is None for value in found.values()):
+        raise FieldError(
+            f'no object in "{path}" of dataset "{dataset_of(view).name}" has an attribute "{attribute}"; '
+            f"those in the schema are {_attributes(view, path)}"
+        )
+    return found
+
+
+def _attributes(view: Any, path: str) -> list[str]:
+    schema = dataset_of(view).get_field_schema(flat=True)
+    names = [name.removeprefix(f"{path}.") for name in schema if name.startswith(f"{path}.")]
+    return sorted(name for name in names if "." not in name and name not in ("id", "bounding_box", "mask"))
+
+
+def has_object(samples: Any, patches_field: str, label_id: str) -> bool:
+    """Whether a field of the dataset holds an object of that id."""
+    if not ObjectId.is_valid(label_id):
+        return False
+    return dataset_of(samples).select_labels(ids=[label_id], fields=patches_field).count() > 0
+
+
+def label_ids(samples: Any, patches_field: str) -> list[str]:
+    """The ids of the objects that a view shows in a field."""
+    shown = _shown(samples, patches_field)
+    if shown:
+        return samples.values("id")
+    return samples.values(f"{patches_field}.detections.id", unwind=True)
+
+
+def places(samples: Any, path: str, sample_ids: Iterable[str]) -> dict[str, tuple[str, list[float]]]:
+    """``(filepath, relative bounding box)`` of every object of some samples, by label id."""
+    some = dataset_of(samples).select(list(dict.fromkeys(sample_ids)))
+    rows = some.values(["filepath", f"{path}.id", f"{path}.bounding_box"])
+    return {
+        label_id: (filepath, box)
+        for filepath, ids, boxes in zip(*rows, strict=True)
+        for label_id, box in zip(ids or (), boxes or (), strict=True)
+    }
+
+
+def last_change(samples: Any) -> tuple[int, Any]:
+    """Something that differs after any sample of the dataset was added, edited or removed."""
+    dataset = dataset_of(samples)
+    return dataset.count(), dataset.max("last_modified_at")
+
+
+def is_whole(samples: Any) -> bool:
+    """Whether this is a dataset or a view that leaves nothing out."""
+    return isinstance(samples, fo.Dataset) or not samples._all_stages
+
+
+# Writing
+
+
+def clear_samples(samples: Any, field: str) -> None:
+    """Remove a field's values from some samples."""
+    dataset_of(samples).set_values(field, dict.fromkeys(samples.values("id")), key_field="id")
+
+
+def clear_objects(samples: Any, path: str) -> None:
+    """Remove an attribute from the objects of some samples, and nothing else.
+
+    Not by ``set_field().save()``: saving a view with filtered labels deletes the labels that were filtered out.
+    """
+    if isinstance(samples, fo.Dataset):
+        samples.set_field(path, None).save()
+        return
+    objects = path.rpartition(".")[0]
+    ids, labels = samples.values(["id", f"{objects}.id"])
+    write_vectors(samples, path, [(i, label, None) for i, row in zip(ids, labels, strict=True) for label in row or ()])
+
+
+def write_objects(samples: Any, label_field: str, embeddings_field: str, found: Mapping[str, Objects]) -> None:
+    """Write the objects of some samples, by sample id, in one bulk operation."""
+    values = {sample_id: _detections(objects, embeddings_field) for sample_id, objects in found.items()}
+    dataset_of(samples).set_values(label_field, values, key_field="id", dynamic=True)
+
+
+def _detections(objects: Objects, embeddings_field: str) -> fo.Detections:
+    detections = []
+    for box, label, confidence, vector in zip(
+        objects.boxes, objects.labels, objects.confidences, objects.vectors, strict=True
+    ):
+        extra = {} if np.isnan(vector).any() else {embeddings_field: vector}
+        detections.append(fo.Detection(label=label, bounding_box=box.tolist(), confidence=float(confidence), **extra))
+    return fo.Detections(detections=detections)
+
+
+def write_vectors(samples: Any, path: str, rows: Iterable[tuple[str, str, NDArray[np.float32] | None]]) -> None:
+    """Write ``(sample id, label id, vector)`` rows in one bulk operation; the objects are otherwise untouched."""
+    values = [{"sample_id": s, "label_id": i, "value": vector} for s, i, vector in rows]
+    if values:
+        dataset_of(samples).set_label_values(path, values)
+
+
+def require_score_field(samples: Any, path: str) -> None:
+    """Raise unless a field may be filled with scores.
+
+    Raises:
+        FieldError: it holds something that is no score of an earlier search
+    """
+    if exists(samples, path) and recorded(samples, path) != SCORES:
+        objects, _, attribute = path.rpartition(".")
+        raise FieldError(
+            f'"{attribute}" of "{objects}" holds something else than scores of an earlier search, which would be lost; '
+            "choose another score_field"
+        )
+
+
+def write_scores(samples: Any, path: str, scores: Mapping[str, float]) -> None:
+    """Write a number onto some objects, by label id, and remove it from all others."""
+    require_score_field(samples, path)
+    dataset = dataset_of(samples)
+    if exists(samples, path):
+        clear_objects(dataset, path)
+    else:
+        dataset.add_sample_field(path, fo.FloatField)
+        record(samples, path, SCORES)
+    dataset.set_label_values(path, dict(scores))
+
+
+def require_heatmap_field(samples: Any, field: str) -> None:
+    """Raise unless a field of the samples may be filled with heat maps.
+
+    Raises:
+        FieldError: it holds something that is no heat map of an earlier explanation, or lies inside another field
+    """
+    if "." in field:
+        raise FieldError(f'heatmap_field="{field}" lies inside another field; give a name of its own, such as "why"')
+    if exists(samples, field) and recorded(samples, field) != HEATMAP:
+        raise FieldError(
+            f'"{field}" of dataset "{dataset_of(samples).name}" holds something else than heat maps of earlier '
+            "explanations, which would be lost; choose another heatmap_field"
+        )
+
+
+def write_heatmap(samples: Any, field: str, sample_id: str, values: NDArray[np.float32]) -> None:
+    """Write a map of the whole image, ``(h, w)`` in [0, 1], onto one sample in place of its earlier one."""
+    require_heatmap_field(samples, field)
+    dataset = dataset_of(samples)
+    if not exists(samples, field):
+        dataset.add_sample_field(field, fo.EmbeddedDocumentField, embedded_doc_type=fo.Heatmap)
+        record(samples, field, HEATMAP)
+    dataset.set_values(field, {sample_id: fo.Heatmap(map=values, range=[0, 1])}, key_field="id")
+
+
+# Views
+
+
+def patches_in_order(samples: Any, patches_field: str, ids: Sequence[str]) -> Any:
+    """The patches view of some objects, in the order of their ids."""
+    shown = _shown(samples, patches_field)
+    base = samples if shown else samples.to_patches(patches_field)
+    return base.select(list(ids), ordered=True)

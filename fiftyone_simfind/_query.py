@@ -1,0 +1,140 @@
+"""What can be searched for: label ids, labels, vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import fiftyone as fo
+import numpy as np
+from numpy.typing import NDArray
+
+from fiftyone_simfind import _fields
+from fiftyone_simfind._gallery import Gallery
+from fiftyone_simfind.errors import OptionError, QueryError
+from fiftyone_simfind.numerics import parts as pt
+from fiftyone_simfind.numerics import vectors as vx
+
+MOSTLY = 10.0  # times as much as else: the other parts only order what is alike in this one
+OBJECTS = (str, fo.Detection, fo.core.patches.PatchView)
+
+
+@dataclass(frozen=True)
+class Query:
+    """What to search for.
+
+    Attributes:
+        vector: ``(d,)`` float32 of length 1
+        rows: rows of the gallery that it was made of, positives only; empty for vectors
+    """
+
+    vector: NDArray[np.float32]
+    rows: list[int]
+
+
+def resolve(
+    gallery: Gallery,
+    query: Any,
+    negatives: Any = None,
+    *,
+    emphasis: str | Mapping[str, float] | None = None,
+    domain: Any = None,
+) -> Query:
+    """The query that a user means.
+
+    Args:
+        gallery: the objects to search
+        query: a label id, a ``Detection``, a patch, a ``(d,)`` vector; a list of the former, or a ``(m, d)`` matrix, is
+            combined by :func:`fiftyone_simfind.numerics.vectors.combine`
+        negatives: the same, for objects that matches should not be like
+        emphasis: the part that is to count, or how much each counts
+        domain: ``(m, d)`` vectors of other things from where the query comes from
+
+    Raises:
+        QueryError: nothing is given, an id is unknown or without a vector, or a vector has another length
+        OptionError: the vectors have no such part, or a number is out of range, or the index has no whitening
+    """
+    vectors, rows = _examples(gallery, query, "query", domain)
+    unlike, _ = _examples(gallery, negatives, "negatives", domain) if negatives is not None else (None, [])
+    if domain is not None and rows:
+        raise OptionError("query_domain is for queries that are vectors; the index knows its own objects")
+    vector = vx.combine(vectors, unlike)
+    if emphasis is not None:
+        vector = pt.emphasize(vector, gallery.parts, _factors(gallery, emphasis))
+    if np.isnan(vector).any():
+        raise QueryError("the query's vectors cancel out to nothing; give fewer negatives, or other ones")
+    return Query(vector, rows)
+
+
+def _factors(gallery: Gallery, emphasis: str | Mapping[str, float]) -> Mapping[str, float]:
+    known = pt.names(gallery.parts)
+    if isinstance(emphasis, str):
+        emphasis = {emphasis: MOSTLY}
+    unknown = sorted(set(emphasis) - set(known))
+    if unknown or len(known) < 2:
+        raise OptionError(
+            f"emphasis={emphasis!r} names parts that the vectors of this index do not have; theirs are {known}"
+            + ("" if len(known) > 1 else ". Vectors of YOLO detectors have look, shape and kind")
+        )
+    wrong = {name: factor for name, factor in emphasis.items() if not (np.isfinite(factor) and factor >= 0)}
+    if wrong or not any(emphasis.get(name, 1.0) for name in known):
+        raise OptionError(f"emphasis={emphasis!r} must be numbers of 0 or more, and not 0 for every part")
+    return emphasis
+
+
+def _examples(gallery: Gallery, given: Any, name: str, domain: Any) -> tuple[NDArray[np.float32], list[int]]:
+    """``(m, d)`` vectors as the index compares them, and the gallery rows that they came from."""
+    if isinstance(given, OBJECTS):
+        given = [given]
+    if not isinstance(given, (Sequence, np.ndarray)) or len(given) == 0:
+        what = repr(given) if isinstance(given, (Sequence, type(None))) else f"a {type(given).__name__}"
+        raise QueryError(
+            f"{name} is {what}, which gives nothing to search for; give a label id, a detection, a patch, a vector, or "
+            "a list of these"
+        )
+    if all(isinstance(item, OBJECTS) for item in given):
+        rows = [_row(gallery, item if isinstance(item, str) else item.id) for item in given]
+        return gallery.vectors[rows], rows
+    vectors = _vectors(gallery, given, name)
+    if domain is not None and gallery.whitening is None:
+        raise OptionError(
+            "query_domain needs an index that knows its own objects' mean; make it with whiten=True: "
+            f'simfind.build_index(samples, "{gallery.patches_field}", whiten=True, overwrite=True)'
+        )
+    if gallery.whitening is None:
+        return vectors, []
+    whitening = gallery.whitening
+    if domain is not None:
+        whitening = whitening.centred_on(_vectors(gallery, domain, "query_domain"))
+    return whitening.apply(vectors), []
+
+
+def _row(gallery: Gallery, label_id: str) -> int:
+    if label_id in gallery.row_of:
+        return gallery.row_of[label_id]
+    dataset = fo.load_dataset(gallery.dataset_name)
+    field = gallery.patches_field
+    if _fields.has_object(dataset, field, label_id):
+        raise QueryError(
+            f'object "{label_id}" in "{field}" has no vector; run simfind.embed(samples, "{field}", '
+            f'embeddings_field="{gallery.embeddings_field}")'
+        )
+    raise QueryError(
+        f'"{label_id}" is the id of no object in "{field}" of dataset "{dataset.name}"; '
+        f'see dataset.values("{field}.detections.id", unwind=True), or search for its vector'
+    )
+
+
+def _vectors(gallery: Gallery, given: Any, name: str) -> NDArray[np.float32]:
+    try:
+        vectors = np.atleast_2d(np.asarray(given, dtype=np.float32))
+    except (TypeError, ValueError):
+        raise QueryError(
+            f"{name}={given!r} mixes ids with other things; give label ids alone, or numbers alone"
+        ) from None
+    if vectors.ndim != 2 or vectors.shape[1] != gallery.dim:
+        raise QueryError(f"{name} has shape {np.shape(given)}, but the index holds vectors of length {gallery.dim}")
+    if not vx.usable(vectors).all():
+        raise QueryError(f"{name} holds a vector that is all zeros or not finite, and so has no direction")
+    return vectors

@@ -1,0 +1,158 @@
+"""Order the best matches of an index again, by what a second network sees in their crops."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fiftyone_simfind import _fields, _query
+from fiftyone_simfind._batches import Batches
+from fiftyone_simfind._fields import BoxedImage
+from fiftyone_simfind._gallery import Gallery
+from fiftyone_simfind._query import Query
+from fiftyone_simfind._types import Embedder, EmbedReport
+from fiftyone_simfind.errors import OptionError, QueryError
+from fiftyone_simfind.numerics import fusion
+from fiftyone_simfind.numerics import vectors as vx
+
+MAX_CACHED = 20_000  # vectors; of 1,280 numbers they take 100 MB
+
+_cache: OrderedDict[tuple, NDArray[np.float32]] = OrderedDict()
+_lock = threading.Lock()
+
+
+def rerank(
+    samples: Any,
+    gallery: Gallery,
+    target: Query,
+    scores: NDArray,
+    rows: NDArray[np.intp],
+    *,
+    model: Any,
+    negatives: Any,
+    reverse: bool,
+) -> tuple[NDArray, NDArray[np.intp]]:
+    """The scores of all objects, with new ones for those found, and the rows of those in their new order.
+
+    An object's new score is the mean of two cosine similarities, the index's and that of the crops, weighed by
+    :func:`fiftyone_simfind.numerics.fusion.shares`. An object whose image cannot be read counts as average to the
+    second network. Vectors of crops are kept in memory until the image file or the box changes.
+
+    Args:
+        samples: where the objects are
+        gallery: the objects of the index
+        target: the query
+        scores: ``(n,)`` scores of all objects in the index
+        rows: those found, to put into a new order
+        model: what :func:`fiftyone_simfind.models.load_embedder` takes
+        negatives: as the user gave them
+        reverse: least similar first
+
+    Raises:
+        OptionError: the query or the negatives are vectors
+        QueryError: the crop of a query's object cannot be embedded, or the crops cancel out
+        ModelError: the model cannot be loaded
+    """
+    unlike = [] if negatives is None else _query.resolve(gallery, negatives).rows
+    if not target.rows or (negatives is not None and not unlike):
+        raise OptionError(
+            f"rerank={model!r} looks at crops, and a vector has none; search by label ids, or leave rerank out"
+        )
+    from fiftyone_simfind.models import load_embedder
+
+    needed = list(dict.fromkeys([*target.rows, *unlike, *rows.tolist()]))
+    vectors = _crop_vectors(samples, gallery, needed, load_embedder(model))
+    query = _combine(gallery, vectors, target.rows, unlike)
+    again = np.array([vectors[row] @ query if row in vectors else np.nan for row in needed])
+    return _order(scores, rows, needed, again, reverse)
+
+
+def _order(
+    scores: NDArray, rows: NDArray[np.intp], needed: list[int], again: NDArray, reverse: bool
+) -> tuple[NDArray, NDArray[np.intp]]:
+    """New scores for the rows needed, weighed over those to order, and these in order; equal ones stay as they were."""
+    place = {row: i for i, row in enumerate(needed)}
+    candidates = [place[row] for row in rows.tolist()]
+    weights = fusion.shares(scores[rows], again[candidates])
+    fused = np.array(scores, dtype=np.float64)
+    fused[needed] = fusion.fuse(scores[needed], again, weights)
+    return fused, rows[np.argsort(fused[rows] if reverse else -fused[rows], kind="stable")]
+
+
+def _combine(gallery: Gallery, vectors: dict, like: list[int], unlike: list[int]) -> NDArray[np.float32]:
+    """One vector of the query's crops, by the same rule as that of its vectors in the index."""
+    for row in [*like, *unlike]:
+        if row not in vectors:
+            raise QueryError(
+                f'the crop of object "{gallery.label_ids[row]}" cannot be looked at: its image cannot be read, or its '
+                "box has no area; leave rerank out"
+            )
+    query = vx.combine([vectors[row] for row in like], [vectors[row] for row in unlike])
+    if np.isnan(query).any():
+        raise QueryError("the vectors of the query's crops cancel out to nothing; give fewer negatives, or other ones")
+    return query
+
+
+def _crop_vectors(
+    samples: Any, gallery: Gallery, rows: list[int], embedder: Embedder
+) -> dict[int, NDArray[np.float32]]:
+    """The vector of each row's crop, from the cache or from its image; without the rows that have none."""
+    label_ids = gallery.label_ids[rows].tolist()
+    path = _fields.objects_path(samples, gallery.patches_field)
+    places = _fields.places(samples, path, gallery.sample_ids[rows].tolist())
+    keys = {}
+    for label_id in label_ids:
+        file, box = places[label_id]
+        keys[label_id] = (gallery.dataset_name, label_id, file, _changed(file), *(box or ()), embedder.name)
+    with _lock:
+        vectors = {label_id: _cache[key] for label_id, key in keys.items() if key in _cache}
+    vectors |= _embed([label_id for label_id in label_ids if label_id not in vectors], places, embedder)
+    _keep({keys[label_id]: vector for label_id, vector in vectors.items()})
+    return {row: vectors[i] for row, i in zip(rows, label_ids, strict=True) if i in vectors}
+
+
+def _changed(file: str) -> int | None:
+    try:
+        return os.stat(file).st_mtime_ns
+    except OSError:
+        return None
+
+
+def _embed(label_ids: list[str], places: dict, embedder: Embedder) -> dict[str, NDArray[np.float32]]:
+    """The vectors of objects by label id, each image read once; without those that have none."""
+    from fiftyone_simfind.models import images
+
+    by_file: dict[str, list[str]] = {}
+    for label_id in label_ids:
+        by_file.setdefault(places[label_id][0], []).append(label_id)
+    items = [BoxedImage("", file, ids, _boxes(ids, places)) for file, ids in by_file.items()]
+    vectors: dict[str, NDArray[np.float32]] = {}
+
+    def look(items: list, pictures: list) -> list:
+        return embedder.embed(pictures, [item.boxes for item in items])
+
+    def write(done: list) -> None:
+        rows = [pair for item, found in done for pair in zip(item.label_ids, found, strict=True)]
+        vectors.update((label_id, row.copy()) for label_id, row in rows if not np.isnan(row).any())
+
+    Batches(images.read, progress=False).run(items, len(items), look, write, EmbedReport(embedder.name))
+    return vectors
+
+
+def _boxes(label_ids: list[str], places: dict) -> NDArray[np.float64]:
+    return np.array([places[label_id][1] or [np.nan] * 4 for label_id in label_ids], dtype=np.float64).reshape(-1, 4)
+
+
+def _keep(vectors: dict[tuple, NDArray[np.float32]]) -> None:
+    """Put vectors at the young end of the cache, and let the oldest go."""
+    with _lock:
+        for key, vector in vectors.items():
+            _cache[key] = vector
+            _cache.move_to_end(key)
+        while len(_cache) > MAX_CACHED:
+            _cache.popitem(last=False)

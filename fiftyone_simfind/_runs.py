@@ -1,0 +1,43 @@
+"""Brain runs by name: none is lost before its successor stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fiftyone_simfind.errors import BrainRunError, OptionError
+
+
+def require_free(dataset: Any, key: str, overwrite: bool, *, option: str) -> None:
+    """Raise unless a run may be made under a name.
+
+    Raises:
+        OptionError: the name is not one that FiftyOne takes
+        BrainRunError: there is such a run, and ``overwrite`` is not set
+    """
+    if not key.isidentifier():
+        raise OptionError(f'{option}="{key}" must be letters, digits and underscores, and not begin with a digit')
+    if key in dataset.list_brain_runs() and not overwrite:
+        raise BrainRunError(
+            f'dataset "{dataset.name}" already has a brain run "{key}"; replace it with overwrite=True, or choose '
+            f"another {option}"
+        )
+
+
+def make(dataset: Any, key: str, build: Callable[[str], Any]) -> Any:
+    """The results of ``build(key)``, which replaces an older run of that name only once it is complete."""
+    runs = dataset.list_brain_runs()
+    building = f"{key}_new" if key in runs else key
+    if building != key and building in runs:
+        dataset.delete_brain_run(building)
+    try:
+        results = build(building)
+    except BaseException:
+        if building in dataset.list_brain_runs():  # Brain registers a run before it builds it
+            dataset.delete_brain_run(building)
+        raise
+    if building == key:
+        return results
+    dataset.delete_brain_run(key)
+    dataset.rename_brain_run(building, key)
+    return dataset.load_brain_results(key)

@@ -1,0 +1,185 @@
+"""Rank objects by similarity to a query."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fiftyone_simfind import _fields, _gallery, _query, _rerank
+from fiftyone_simfind._explain import Compared
+from fiftyone_simfind._gallery import Gallery
+from fiftyone_simfind._query import Query
+from fiftyone_simfind._results import SearchResults
+from fiftyone_simfind._types import Match
+from fiftyone_simfind.errors import OptionError
+from fiftyone_simfind.numerics import ranking
+from fiftyone_simfind.numerics import vectors as vx
+
+SCOPES = ("all", "same_class", "other_classes")
+
+
+def search(
+    samples: Any,
+    query: Any,
+    *,
+    k: int = 25,
+    brain_key: str = "simfind",
+    scope: str = "all",
+    classes: Sequence[str] | None = None,
+    negatives: Any = None,
+    emphasis: str | Mapping[str, float] | None = None,
+    query_domain: Any = None,
+    min_score: float | None = None,
+    include_query: bool = False,
+    exclude_same_image: bool = False,
+    one_per_image: bool = False,
+    reverse: bool = False,
+    rerank: Any = None,
+    rerank_depth: int = 200,
+) -> SearchResults:
+    """The objects that look most like the query, nearest first, each with its score.
+
+    The score is always the cosine similarity of the object's vector to the query's, in [-1, 1]: it does not depend on
+    what else is in the index or in the view, unless ``rerank`` is given. Several examples make one query by Rocchio's
+    rule: the mean of the positives minus half the mean of the negatives.
+
+    Args:
+        samples: dataset or view; only objects in it are found, but the query may lie outside
+        query: a label id, a ``Detection``, a patch, a ``(d,)`` vector; or a list of the former, or a ``(m, d)`` matrix
+        k: at most this many matches
+        brain_key: name of the index
+        scope: ``"all"``, ``"same_class"`` or ``"other_classes"``, as the query's labels
+        classes: find only objects with these labels
+        negatives: like ``query``, for objects that matches should not be like
+        emphasis: how many times as much each part of a YOLO model's vectors counts, as ``{"look": 2.0, "kind": 0.5}``;
+            or the name of the one that is to decide: ``"look"``, ``"shape"`` or ``"kind"``
+        query_domain: ``(m, d)`` vectors of other things from where the query, a vector, comes from, such as the whole
+            catalogue: what sets that place as a whole apart from the index is then left out of the comparison
+        min_score: leave out matches that score less
+        include_query: let the query's own objects be among the matches
+        exclude_same_image: leave out objects in the query's own images
+        one_per_image: give only the best match of each image
+        reverse: least similar first
+        rerank: a second network, as ``model`` of :func:`fiftyone_simfind.embed`, that looks at the crops of the best
+            matches and orders them anew; all other options, ``min_score`` and ``one_per_image`` too, apply to the
+            index's ranking before it. A match's score is then the mean of the index's cosine similarity and the
+            crops', each weighed by the inverse of its spread over the matches looked at
+        rerank_depth: how many matches the second network looks at; never fewer than ``k``
+
+    Returns:
+        a sequence of :class:`Match`
+
+    Raises:
+        BrainRunError: there is no such index
+        ModelError: the model for ``rerank`` cannot be loaded
+        QueryError: the query cannot be used
+        OptionError: an option is out of range, or needs a query with a label, or a query of objects
+    """
+    _check(k, scope, min_score, rerank_depth)
+    gallery = _gallery.load(samples, brain_key)
+    target = _query.resolve(gallery, query, negatives, emphasis=emphasis, domain=query_domain)
+    rows = ranking.rank(
+        scores := vx.cosine(gallery.vectors, target.vector),
+        k=k if rerank is None else max(k, rerank_depth),
+        eligible=_eligible(gallery, target, samples, scope, classes, include_query, exclude_same_image),
+        groups=gallery.sample_ids if one_per_image else None,
+        min_score=min_score,
+        reverse=reverse,
+    )
+    if rerank is not None:
+        scores, rows = _rerank.rerank(
+            samples, gallery, target, scores, rows, model=rerank, negatives=negatives, reverse=reverse
+        )
+    found = _matches(samples, gallery, [*target.rows, *rows[:k].tolist()], scores)
+    split = len(target.rows)
+    path = f"{_fields.objects_path(samples, gallery.patches_field)}.{gallery.embeddings_field}"
+    compared = Compared(target.vector, gallery.vectors[rows[:k]], gallery.parts, gallery.whitening, path)
+    return SearchResults(samples, gallery.patches_field, query=found[:split], matches=found[split:], compared=compared)
+
+
+def sort_by_similarity(samples: Any, query: Any, *, score_field: str | None = None, **search_options: Any) -> Any:
+    """The patches that look most like the query, nearest first, as a view for the App.
+
+    Args:
+        samples: dataset or view
+        query: as in :func:`search`
+        score_field: new attribute of the detections for their scores; those of an earlier search are removed from it
+        **search_options: options of :func:`search`
+
+    Returns:
+        a ``PatchesView``
+
+    Raises:
+        FieldError: ``score_field`` names an attribute that holds something else
+    """
+    results = search(samples, query, **search_options)
+    if score_field is not None:
+        path = _fields.objects_path(samples, results.patches_field)
+        _fields.write_scores(samples, f"{path}.{score_field}", dict(zip(results.ids, results.scores, strict=True)))
+    return results.view()
+
+
+def _check(k: int, scope: str, min_score: float | None, rerank_depth: int) -> None:
+    for name, value in (("k", k), ("rerank_depth", rerank_depth)):
+        if not isinstance(value, int) or value < 1:
+            raise OptionError(f"{name}={value!r} must be a whole number of at least 1")
+    if scope not in SCOPES:
+        raise OptionError(f'scope="{scope}" must be one of {SCOPES}')
+    if min_score is not None and not -1 <= min_score <= 1:
+        raise OptionError(f"min_score={min_score} must lie in [-1, 1], like every cosine similarity")
+
+
+def _eligible(
+    gallery: Gallery,
+    target: Query,
+    samples: Any,
+    scope: str,
+    classes: Sequence[str] | None,
+    include_query: bool,
+    exclude_same_image: bool,
+) -> NDArray[np.bool_]:
+    """Which objects may be found at all, ``(n,)`` bool."""
+    eligible = np.ones(len(gallery.label_ids), dtype=bool)
+    inside = gallery.within(samples)
+    if inside is not None:
+        eligible &= inside
+    if scope != "all":
+        alike = _has_label(gallery, _labels_of(gallery, target, scope))
+        eligible &= alike if scope == "same_class" else ~alike
+    if classes is not None:
+        eligible &= _has_label(gallery, set([classes] if isinstance(classes, str) else classes))
+    if exclude_same_image:
+        eligible &= ~np.isin(gallery.sample_ids, gallery.sample_ids[target.rows])
+    if not include_query:
+        eligible[target.rows] = False
+    return eligible
+
+
+def _labels_of(gallery: Gallery, target: Query, scope: str) -> set[str]:
+    labels = {label for label in gallery.labels[target.rows] if label is not None}
+    if not labels:
+        raise OptionError(f'scope="{scope}" needs a query with a label; search by label id, or name the classes')
+    return labels
+
+
+def _has_label(gallery: Gallery, labels: set[str]) -> NDArray[np.bool_]:
+    return np.fromiter((label in labels for label in gallery.labels), dtype=bool, count=len(gallery.labels))
+
+
+def _matches(samples: Any, gallery: Gallery, rows: list[int], scores: NDArray) -> list[Match]:
+    path = _fields.objects_path(samples, gallery.patches_field)
+    places = _fields.places(samples, path, gallery.sample_ids[rows].tolist())
+    return [
+        Match(
+            label_id=label_id,
+            sample_id=str(gallery.sample_ids[row]),
+            filepath=places[label_id][0],
+            label=gallery.labels[row],
+            bounding_box=places[label_id][1],
+            score=float(scores[row]),
+        )
+        for row, label_id in zip(rows, gallery.label_ids[rows].tolist(), strict=True)
+    ]

@@ -1,0 +1,130 @@
+"""What the SDK passes around and returns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Objects:
+    """The objects of one image, with row ``i`` of everything belonging to object ``i``.
+
+    Attributes:
+        boxes: ``(n, 4)`` float64, relative ``[x, y, width, height]``, top-left origin
+        labels: ``n`` class names
+        confidences: ``(n,)`` float64 in [0, 1]
+        vectors: ``(n, d)`` float32 of length 1; a row of NaN means that the object has no vector
+    """
+
+    boxes: NDArray[np.float64]
+    labels: list[str]
+    confidences: NDArray[np.float64]
+    vectors: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """Anything that turns boxes of images into vectors.
+
+    ``name`` tells one model's vectors from another's: it is stored with the vectors, and vectors of two names are
+    never mixed in one field. An embedder may also have ``parts``, a list of
+    :class:`fiftyone_simfind.numerics.parts.Part`, which say what the numbers of its vectors are.
+    """
+
+    name: str
+
+    def embed(
+        self, images: Sequence[NDArray[np.uint8]], boxes: Sequence[NDArray[np.float64]]
+    ) -> list[NDArray[np.float32]]:
+        """Vectors of the boxes of each image.
+
+        Args:
+            images: ``(h, w, 3)`` uint8 in OpenCV's BGR order
+            boxes: per image ``(n, 4)`` relative ``[x, y, width, height]``
+
+        Returns:
+            per image ``(n, d)`` float32; a row of NaN where a box has no vector
+        """
+        ...
+
+
+@runtime_checkable
+class Detector(Embedder, Protocol):
+    """An embedder that also finds the objects, in the same pass."""
+
+    def detect(
+        self,
+        images: Sequence[NDArray[np.uint8]],
+        *,
+        confidence_thresh: float = 0.25,
+        classes: Sequence[str] | None = None,
+    ) -> list[Objects]:
+        """The objects of each image, most confident first."""
+        ...
+
+
+@dataclass
+class EmbedReport:
+    """What a run of ``detect`` or ``embed`` did.
+
+    Attributes:
+        model: name of the model that made the vectors
+        images: images processed in this run
+        objects: objects that got a vector in this run
+        already_done: images left alone because an earlier run of the same model had finished them
+        without_vector: objects with no area inside their image, which have no vector
+        failures: reason by filepath, for images that could not be read or processed
+        seconds: wall time
+    """
+
+    model: str
+    images: int = 0
+    objects: int = 0
+    already_done: int = 0
+    without_vector: int = 0
+    failures: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        parts = [f"{self.objects:,} objects in {self.images:,} images ({self.seconds:.1f} s, {self.model})"]
+        if self.already_done:
+            parts.append(f"{self.already_done:,} images were done before")
+        if self.without_vector:
+            parts.append(f"{self.without_vector:,} objects have no area inside their image, so no vector")
+        if self.failures:
+            path, reason = next(iter(self.failures.items()))
+            parts.append(f"{len(self.failures):,} images failed, the first is {path}: {reason}")
+        return "; ".join(parts)
+
+
+@dataclass(frozen=True)
+class Match:
+    """One object found by a search.
+
+    Attributes:
+        label_id: id of the detection
+        sample_id: id of the sample that holds it
+        filepath: the sample's image
+        label: class name, or None
+        bounding_box: relative ``[x, y, width, height]``
+        score: cosine similarity to the query in [-1, 1]; with ``rerank``, a weighted mean of two networks'
+    """
+
+    label_id: str
+    sample_id: str
+    filepath: str
+    label: str | None
+    bounding_box: list[float]
+    score: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The match as plain JSON types."""
+        return dict(vars(self))

@@ -1,0 +1,34 @@
+"""Errors that name the thing, show the value and say the cure.
+
+Each also inherits the builtin that Python users expect to catch, so ``except ValueError`` keeps working.
+"""
+
+from __future__ import annotations
+
+
+class SimfindError(Exception):
+    """Any error that fiftyone-simfind raises on purpose."""
+
+
+class FieldError(SimfindError, ValueError):
+    """A field is missing, of the wrong type, or holds something that must not be mixed or overwritten."""
+
+
+class CollectionError(SimfindError, ValueError):
+    """The samples are not what the call can work on: not images, empty, or not a FiftyOne collection."""
+
+
+class QueryError(SimfindError, ValueError):
+    """What was searched for cannot be used: an unknown id, an object without a vector, a vector of another size."""
+
+
+class BrainRunError(SimfindError, ValueError):
+    """A Brain run is missing, already exists, or is of another kind."""
+
+
+class ModelError(SimfindError, ValueError):
+    """The weights or the model cannot be used."""
+
+
+class OptionError(SimfindError, ValueError):
+    """An option has a value outside its range."""

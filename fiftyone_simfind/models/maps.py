@@ -1,0 +1,142 @@
+"""Which feature maps of a YOLO network to keep, and how to get at them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import torch
+
+from fiftyone_simfind.errors import ModelError
+
+
+@dataclass
+class Seen:
+    """What one forward pass leaves behind.
+
+    Attributes:
+        pixels: ``(b, 3, h, w)`` the letterboxed images, RGB in [0, 1]
+        layers: outputs ``(b, c, h, w)`` of the kept layers, by number
+        scores: for each level of the head ``(b, classes, h, w)``, logits; empty where a head has none
+    """
+
+    pixels: torch.Tensor | None = None
+    layers: dict[int, torch.Tensor] = field(default_factory=dict)
+    scores: list[torch.Tensor] = field(default_factory=list)
+
+    def take(self) -> Seen:
+        """Hand over what was seen, and forget it."""
+        taken = Seen(self.pixels, dict(self.layers), list(self.scores))
+        self.pixels, self.scores = None, []
+        self.layers.clear()
+        return taken
+
+
+class Level(NamedTuple):
+    """One feature map to pool: the layer that makes it, its stride in pixels and its channels."""
+
+    layer: int
+    stride: int
+    channels: int
+
+
+class Levels(NamedTuple):
+    """The maps that vectors are made of.
+
+    Attributes:
+        early: the backbone's last map at stride 4: edges, dots and stripes
+        middle: its last map at stride 16: patterns and parts
+        late: its first two maps at stride 32: what the parts make up
+        classes: how many classes the head scores; 0 where it has no scores
+    """
+
+    early: Level
+    middle: Level
+    late: tuple[Level, ...]
+    classes: int
+
+    @property
+    def maps(self) -> list[Level]:
+        """All of them, in order."""
+        return [self.early, self.middle, *self.late]
+
+
+def tap(network: Any, layers: Mapping[int, Any] | list[int], into: Seen) -> list[Any]:
+    """Keep the input, some layers' outputs and the head's class scores in ``into`` at every forward pass."""
+    hooks = [network.model[layer].register_forward_hook(_keep_map(into, layer)) for layer in layers]
+    hooks.append(network.model[0].register_forward_pre_hook(_keep_pixels(into)))
+    hooks.append(network.model[-1].register_forward_hook(_keep_scores(into)))
+    return hooks
+
+
+# The hooks are plain functions: ultralytics deep-copies models, and with them whatever a bound method is bound to.
+
+
+def _keep_map(into: Seen, layer: int) -> Callable[..., None]:
+    def hook(module: torch.nn.Module, inputs: Any, output: Any) -> None:
+        into.layers[layer] = output
+
+    return hook
+
+
+def _keep_pixels(into: Seen) -> Callable[..., None]:
+    def hook(module: torch.nn.Module, inputs: Any) -> None:
+        into.pixels = inputs[0]
+
+    return hook
+
+
+def _keep_scores(into: Seen) -> Callable[..., None]:
+    def hook(module: torch.nn.Module, inputs: Any, output: Any) -> None:
+        into.scores = _scores(output)
+
+    return hook
+
+
+def _scores(output: Any) -> list[torch.Tensor]:
+    """The class logits of each level, out of what ultralytics' detection heads put out."""
+    found = output[-1] if isinstance(output, (tuple, list)) else output
+    if isinstance(found, dict) and "one2one" in found:
+        found = found["one2many"] or found["one2one"]
+    if not isinstance(found, dict) or not {"scores", "feats"} <= set(found):
+        return []
+    sizes = [feature.shape[2:] for feature in found["feats"]]
+    levels = found["scores"].split([h * w for h, w in sizes], dim=2)
+    return [level.unflatten(2, size) for level, size in zip(levels, sizes, strict=True)]
+
+
+@contextmanager
+def all_maps(network: Any) -> Iterator[Seen]:
+    """Keep the output of every layer but the head while the context lasts."""
+    seen = Seen()
+    hooks = tap(network, list(range(len(network.model) - 1)), seen)
+    try:
+        yield seen
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def choose(network: Any, seen: Seen, canvas: int) -> Levels:
+    """The backbone's last maps at strides 4 and 16, its first two at stride 32, and the head's class scores.
+
+    They are found by what the layers put out and not by number, so that this holds for every family and size of YOLO.
+
+    Args:
+        network: ultralytics' ``DetectionModel`` or a relative of it
+        seen: what its layers put out for one square canvas
+        canvas: side of that canvas in pixels
+    """
+    depth = len(network.yaml["backbone"])
+    maps = [
+        Level(i, canvas // m.shape[3], m.shape[1])
+        for i, m in sorted(seen.layers.items())
+        if i < depth and isinstance(m, torch.Tensor) and m.ndim == 4
+    ]
+    early, middle, late = ([level for level in maps if level.stride == stride] for stride in (4, 16, 32))
+    if not (early and middle and late):
+        raise ModelError(f"{type(network).__name__} has no maps at strides 4, 16 and 32; give a YOLO detection network")
+    classes = seen.scores[0].shape[1] if seen.scores else 0
+    return Levels(early[-1], middle[-1], tuple(late[:2]), classes)

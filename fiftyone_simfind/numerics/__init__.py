@@ -1,0 +1,1 @@
+"""Boxes, vectors and rankings: numpy only, no dataset in sight."""

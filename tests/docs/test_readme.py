@@ -1,0 +1,111 @@
+"""Every code block of the README is run, and everything that it names is there."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+SHELL = [line for block in re.findall(r"```shell\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A folder to work in with ``photos/`` and, under the name that the README uses, weights."""
+    from fiftyone_simfind import showroom
+
+    showroom.write(tmp_path / "photos", 6)
+    (tmp_path / "yolo11n.pt").write_bytes(showroom.WEIGHTS.read_bytes())
+    return tmp_path
+
+
+def test_the_readme_has_blocks_to_run():
+    assert len(PYTHON) == 3
+    assert len(SHELL) >= 5
+
+
+@pytest.fixture
+def ran(photos, monkeypatch, capsys):
+    """Runs a block, after those that it goes on from, and gives what it printed."""
+    monkeypatch.chdir(photos)
+
+    def run(number):
+        names: dict = {}
+        first = number if PYTHON[number].startswith("import") else 0
+        for block in range(first, number + 1):
+            capsys.readouterr()
+            exec(compile(PYTHON[block], f"README block {block}", "exec"), names)
+        return capsys.readouterr().out
+
+    return run
+
+
+def test_the_first_block_prints_matches_with_high_scores(ran):
+    scores = re.findall(r"^(0\.\d\d\d)  \w", ran(0), re.MULTILINE)
+    assert len(scores) == 5
+    assert float(scores[0]) > 0.6
+
+
+def test_the_block_on_parts_prints_them_and_draws_why(ran, photos):
+    assert re.search(r"0\.\d+.*kind.*shape|0\.\d+.*shape.*kind", ran(1))
+    assert (photos / "why.png").stat().st_size > 10_000
+
+
+def test_the_block_on_photos_draws_matches(ran, photos):
+    ran(2)
+    assert (photos / "matches.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("line", [line for line in SHELL if line.startswith("make ")])
+def test_a_make_command_is_one_that_make_knows(line):
+    """The targets themselves run in CI; here make only says what it would do."""
+    command = shlex.split(line.replace("~", "/tmp"))
+    done = subprocess.run([*command, "--dry-run"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("line", [line for line in SHELL if not line.startswith("make ")])
+def test_any_other_command_is_one_that_its_program_knows(line):
+    program, verb, *_ = shlex.split(line)
+    arguments = ["plugins", "download", "--help"] if program == "fiftyone" else [verb, "--help"]
+    module = {"pip": ["-m", "pip"], "fiftyone": [str(Path(sys.executable).with_name("fiftyone"))]}[program]
+    assert subprocess.run([sys.executable, *module, *arguments], capture_output=True).returncode == 0
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\((?!http)([^)#]+)\)", README))))
+def test_a_link_leads_somewhere(target):
+    assert (ROOT / target).exists()
+
+
+def test_the_table_names_verbs_and_operators_that_exist():
+    import fiftyone.operators as foo
+
+    import fiftyone_simfind as simfind
+
+    for verb in re.findall(r"`simfind\.(\w+)\(", README):
+        assert callable(getattr(simfind, verb))
+    labels = {operator.config.label for operator in foo.list_operators() if "@simfind" in operator.uri}
+    for label in re.findall(r"Simfind: [a-z ]+[a-z]", README):
+        assert any(label.startswith(known) for known in labels), label
+
+
+def test_the_manifest_lists_every_operator():
+    from operators import OPERATORS
+
+    manifest = yaml.safe_load((ROOT / "fiftyone.yml").read_text())
+    assert manifest["operators"] == [cls().config.name for cls in OPERATORS]
+
+
+def test_one_version_everywhere():
+    import fiftyone_simfind as simfind
+
+    manifest = yaml.safe_load((ROOT / "fiftyone.yml").read_text())
+    project = re.search(r'^version = "(.*)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE).group(1)
+    assert manifest["version"] == project == simfind.__version__
+    assert f"## [{project}]" in (ROOT / "CHANGELOG.md").read_text()

@@ -1,0 +1,269 @@
+import numpy as np
+import pytest
+import torch
+from torchvision.ops import roi_align
+
+from fiftyone_simfind.models import roi
+from fiftyone_simfind.models.maps import Level, Levels, Seen
+from fiftyone_simfind.numerics import boxes as bx
+from fiftyone_simfind.numerics import color
+from fiftyone_simfind.numerics.parts import names
+
+LEVELS = Levels(Level(2, 4, 3), Level(6, 16, 5), (Level(7, 32, 6), Level(8, 32, 7)), classes=4)
+SIZE_WH, CANVAS_WH = (300, 200), (640, 448)  # letterboxed by 2.133 to 640 x 427: rows of padding above and below
+
+
+def make_seen(batch=2, canvas_wh=CANVAS_WH, seed=51) -> Seen:
+    generator = torch.Generator().manual_seed(seed)
+
+    def rand(channels, stride):
+        return torch.rand(batch, channels, canvas_wh[1] // stride, canvas_wh[0] // stride, generator=generator)
+
+    layers = {level.layer: rand(level.channels, level.stride) for level in LEVELS.maps}
+    return Seen(rand(3, 1), layers, [rand(4, 8) * 8 - 6, rand(4, 16) * 8 - 6])
+
+
+def all_maps(seen: Seen) -> list[torch.Tensor]:
+    return [seen.pixels, *seen.layers.values(), *seen.scores]
+
+
+@pytest.fixture
+def seen():
+    return make_seen()
+
+
+@pytest.fixture
+def boxes():
+    rng = np.random.default_rng(51)
+    corner = rng.uniform(-0.2, 0.8, (9, 2))
+    return [
+        np.hstack([corner[:5], rng.uniform(0.25, 0.6, (5, 2))]),
+        np.hstack([corner[5:], rng.uniform(0.25, 0.6, (4, 2))]),
+    ]
+
+
+def cells_of(late, *, early=None, middle=None, scores=None, pixels=None, size=100.0) -> roi.Cells:
+    """The cells of one box: ``late`` is ``(c, BINS, BINS)``; what is not given is the same everywhere."""
+    flat = torch.ones(1, 3, roi.BINS, roi.BINS)
+    fine = torch.ones(1, 2, roi.FINE_BINS, roi.FINE_BINS)
+    return roi.Cells(
+        fine if early is None else early[None],
+        flat if middle is None else middle[None],
+        [late[None]],
+        [] if scores is None else [scores[None]],
+        torch.full((1, 3, roi.PIXELS, roi.PIXELS), 0.5) if pixels is None else pixels[None],
+        torch.tensor([size]),
+    )
+
+
+def block(vectors, name, number=0):
+    """The numbers of one run of a vector."""
+    part = [part for part in roi.parts(LEVELS) if part.name == name][number]
+    return vectors[..., part.start : part.stop]
+
+
+# Vectors of boxes
+
+
+def test_padding_never_enters_a_vector(seen):
+    everywhere = [np.array([[0, 0, 1, 1], [0, 0, 1, 0.01], [0, 0.99, 1, 0.01], [-1, -1, 3, 3]])] * 2
+    expected = roi.pool(seen, LEVELS, SIZE_WH, everywhere)
+    for feature in all_maps(seen):
+        stride = CANVAS_WH[0] // feature.shape[3]
+        content = bx.letterbox(SIZE_WH, CANVAS_WH)
+        first, stop = bx.inner_cells(content.top, content.height, stride, feature.shape[2])
+        assert first > 0 or stop < feature.shape[2] or stride == 32, "the case has padding"
+        feature[:, :, :first] = 1e9
+        feature[:, :, stop:] = float("nan")
+    for got, want in zip(roi.pool(seen, LEVELS, SIZE_WH, everywhere), expected, strict=True):
+        np.testing.assert_array_equal(got, want)
+
+
+def test_every_vector_has_length_one(seen, boxes):
+    for vectors in roi.pool(seen, LEVELS, SIZE_WH, boxes):
+        np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+
+
+def test_the_parts_are_the_whole_vector_in_order(seen, boxes):
+    parts = roi.parts(LEVELS)
+    assert names(parts) == ["look", "shape", "kind"]
+    assert [part.start for part in parts] == [0, *(part.stop for part in parts[:-1])]
+    assert parts[-1].stop == roi.pool(seen, LEVELS, SIZE_WH, boxes)[0].shape[1]
+
+
+def test_vectors_stay_with_their_boxes(seen, boxes):
+    together = roi.pool(seen, LEVELS, SIZE_WH, boxes)
+    for image, of_image in enumerate(boxes):
+        for row, box in enumerate(of_image):
+            alone = [np.empty((0, 4))] * 2
+            alone[image] = box[None]
+            found = roi.pool(seen, LEVELS, SIZE_WH, alone)[image][0]
+            np.testing.assert_allclose(found, together[image][row], atol=1e-5)
+
+
+def test_the_order_of_boxes_is_the_order_of_vectors(seen, boxes):
+    order = [3, 0, 4, 2, 1]
+    found = roi.pool(seen, LEVELS, SIZE_WH, [boxes[0][order], boxes[1]])[0]
+    np.testing.assert_allclose(found, roi.pool(seen, LEVELS, SIZE_WH, boxes)[0][order], atol=1e-6)
+
+
+@pytest.mark.parametrize("box", [[0.2, 0.2, 0, 0.5], [0.2, 0.2, -0.1, 0.5], [1.2, 0, 0.3, 1], [np.nan, 0, 1, 1]])
+def test_a_box_with_no_area_inside_the_image_has_no_vector(seen, box):
+    vectors = roi.pool(seen, LEVELS, SIZE_WH, [np.array([box, [0, 0, 1, 1]]), np.empty((0, 4))])[0]
+    assert np.isnan(vectors[0]).all()
+    assert not np.isnan(vectors[1]).any()
+
+
+def test_what_lies_beyond_the_border_does_not_count(seen):
+    boxes = [np.array([[-0.5, -0.5, 1, 1], [0, 0, 0.5, 0.5]]), np.empty((0, 4))]
+    vectors = roi.pool(seen, LEVELS, SIZE_WH, boxes)[0]
+    np.testing.assert_allclose(vectors[0], vectors[1], atol=1e-6)
+
+
+def test_a_box_is_pooled_where_it_lies():
+    seen = make_seen(1, (640, 640))
+    seen.pixels[:] = torch.tensor([0.9, 0.1, 0.1])[None, :, None, None]
+    seen.pixels[:, :, :, 320:] = torch.tensor([0.1, 0.1, 0.9])[None, :, None, None]
+    left, right = roi.pool(seen, LEVELS, (640, 640), [np.array([[0, 0, 0.45, 1], [0.55, 0, 0.45, 1]])])[0]
+    table = color.table()
+    for vector, rgb in ((left, (0.9, 0.1, 0.1)), (right, (0.1, 0.1, 0.9))):
+        red, green, blue = (int(value * color.STEPS) for value in rgb)
+        expected = table[(red * color.STEPS + green) * color.STEPS + blue]
+        found = block(vector, "look")
+        np.testing.assert_allclose(found / np.linalg.norm(found), expected / np.linalg.norm(expected), atol=1e-4)
+
+
+@pytest.mark.parametrize(("bins", "ratio"), [(7, 2), (14, 1)])
+def test_maps_are_sampled_as_torchvisions_roi_align_does(boxes, bins, ratio):
+    """Without padding, where cutting it off makes no difference."""
+    size_wh, stride = (640, 448), 16
+    feature = torch.randn(2, 5, 28, 40, generator=torch.Generator().manual_seed(3))
+    some, image_ids = bx.clip(np.concatenate(boxes)), np.repeat([0, 1], [5, 4])
+    rois = np.column_stack([image_ids, bx.to_absolute(some, size_wh)]).astype(np.float32)
+    expected = roi_align(feature, torch.from_numpy(rois), bins, 1 / stride, sampling_ratio=ratio, aligned=True)
+    for layout in (torch.contiguous_format, torch.channels_last):
+        found = roi._align(feature.to(memory_format=layout), stride, size_wh, some, image_ids, bins, ratio)
+        torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+
+
+# Which cells are the object
+
+
+def scene(object_cells, noise=0.05, channels=16, seed=0):
+    """Late features of a box: one direction on the object, another all around, and some noise."""
+    generator = torch.Generator().manual_seed(seed)
+    features = torch.zeros(channels, roi.BINS, roi.BINS)
+    features[0] = 1
+    features[0][object_cells] = 0
+    features[1][object_cells] = 1
+    return features + noise * torch.randn(features.shape, generator=generator)
+
+
+def test_weights_have_sum_one():
+    weights = roi.object_weights(torch.rand(5, 8, roi.BINS, roi.BINS))
+    torch.testing.assert_close(weights.sum(dim=(1, 2)), torch.ones(5))
+
+
+def test_cells_unlike_the_border_count_more():
+    inside = torch.zeros(roi.BINS, roi.BINS, dtype=torch.bool)
+    inside[2:5, 1:4] = True
+    weights = roi.object_weights(scene(inside)[None])[0]
+    assert weights[inside].sum() > 0.85  # of 9 cells in 49
+
+
+def test_in_a_box_without_contrast_cells_count_by_their_distance_from_the_centre():
+    weights = roi.object_weights(torch.ones(1, 8, roi.BINS, roi.BINS))[0]
+    distance = torch.hypot(*torch.meshgrid(*[torch.arange(-3.0, 4.0)] * 2, indexing="ij")).flatten()
+    assert torch.equal(
+        weights.flatten()[distance.argsort()].sort(descending=True).values,
+        weights.flatten()[distance.argsort(stable=True)],
+    )
+
+
+def test_the_background_does_not_change_the_shape_of_what_stands_before_it():
+    inside = torch.zeros(roi.BINS, roi.BINS, dtype=torch.bool)
+    inside[2:5, 2:5] = True
+    found = []
+    for background in (0.0, 3.0):
+        middle = torch.full((2, roi.BINS, roi.BINS), background)
+        middle[0][inside], middle[1][inside] = 1.0, 0.2
+        cells = cells_of(scene(inside), middle=middle)
+        vector = roi.describe(cells, roi.object_weights(cells.late[-1])[:, None])[0, 0]
+        part = vector[color.DIM + 4 : color.DIM + 6]  # after the early map's two means and deviations
+        found.append(part / np.linalg.norm(part))
+    assert found[0] @ found[1] > 0.97
+
+
+# How much each part counts
+
+
+def lengths(**options):
+    """Lengths of the runs of a vector, by what they hold."""
+    scores = torch.full((4, roi.BINS, roi.BINS), -9.0)
+    scores[1] = options.pop("logit", -9.0)
+    early = torch.rand(2, roi.FINE_BINS, roi.FINE_BINS, generator=torch.Generator().manual_seed(1))
+    cells = cells_of(torch.rand(7, roi.BINS, roi.BINS), scores=scores, early=early, **options)
+    vector = roi.describe(cells, roi.object_weights(cells.late[-1])[:, None])[0, 0]
+    runs = np.split(vector, np.cumsum([color.DIM, 2, 2, 3, 7]))
+    return dict(zip(["color", "early", "spread", "middle", "late", "class"], map(np.linalg.norm, runs), strict=True))
+
+
+def test_parts_count_as_their_lengths_say():
+    found = lengths()
+    given = {"color": roi.COLOR, "early": roi.EARLY, "spread": roi.SPREAD, "middle": roi.MIDDLE, "late": roi.LATE}
+    for name, length in given.items():
+        assert found[name] / found["color"] == pytest.approx(length / roi.COLOR, rel=1e-5)
+
+
+def class_share(**options):
+    found = lengths(**options)
+    return found["class"] / found["middle"]
+
+
+def test_a_pattern_shows_in_the_spread_though_the_mean_is_the_same():
+    stripes = torch.full((2, roi.FINE_BINS, roi.FINE_BINS), 0.5)
+    stripes[0, :, ::2], stripes[0, :, 1::2] = 0.0, 1.0
+    plain = torch.full((2, roi.FINE_BINS, roi.FINE_BINS), 0.5)
+    plain[1] += 2e-2 * torch.rand(plain[1].shape, generator=torch.Generator().manual_seed(2))
+    late = torch.ones(7, roi.BINS, roi.BINS)
+    vectors = []
+    for early in (stripes, plain):
+        cells = cells_of(late, early=early)
+        vectors.append(roi.describe(cells, roi.object_weights(cells.late[-1])[:, None])[0, 0])
+    mean, spread = (slice(color.DIM + first, color.DIM + first + 2) for first in (0, 2))
+    cosine = [a[s] @ b[s] / np.linalg.norm(a[s]) / np.linalg.norm(b[s]) for a, b in [vectors] for s in (mean, spread)]
+    assert cosine[0] > 0.999
+    assert cosine[1] < 0.1
+
+
+def test_what_the_head_takes_it_for_counts_more_for_small_objects():
+    shares = [class_share(size=size) for size in (20.0, 100.0, 400.0, 800.0)]
+    assert shares[0] > shares[1] > shares[2] == pytest.approx(shares[3])
+
+
+def test_what_the_head_takes_it_for_counts_more_where_it_is_sure():
+    assert class_share(logit=2.0) > class_share(logit=-1.5) > class_share(logit=-6.0)
+
+
+# Length of the vectors
+
+
+def test_a_vector_has_at_most_512_numbers():
+    wide = Levels(Level(0, 4, 192), Level(1, 16, 768), (Level(2, 32, 1024), Level(3, 32, 1024)), classes=601)
+    assert roi.parts(wide)[-1].stop <= 512
+
+
+def test_narrow_networks_are_left_alone():
+    assert roi.parts(LEVELS)[-1].stop == color.DIM + 3 + 3 + 5 + 6 + 7 + 4
+
+
+def test_a_head_without_class_scores_has_no_part_for_them():
+    assert roi.parts(LEVELS._replace(classes=0))[-1].stop == color.DIM + 3 + 3 + 5 + 6 + 7
+
+
+def test_narrowing_keeps_angles_nearly():
+    x = torch.randn(40, 601, generator=torch.Generator().manual_seed(3))
+    narrow = roi._narrow(x, roi.KIND_DIM)
+    before, after = (torch.nn.functional.normalize(v) for v in (x, narrow))
+    assert narrow.shape == (40, roi.KIND_DIM)
+    assert (before @ before.T - after @ after.T).abs().mean() < 0.1
