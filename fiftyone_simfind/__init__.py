@@ -15,6 +15,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from fiftyone_simfind import _announce
+
 __version__ = "0.1.0"
 
 _HOMES = {
@@ -45,10 +47,13 @@ _HOMES = {
     "FieldError": "errors",
     "ModelError": "errors",
     "OptionError": "errors",
+    "PackageError": "errors",
     "QueryError": "errors",
 }
 
 __all__ = ["__version__", *_HOMES]
+
+_announce.when_brain_is_imported()
 
 if TYPE_CHECKING:
     from fiftyone_simfind._compare import compare
@@ -72,6 +77,7 @@ if TYPE_CHECKING:
         FieldError,
         ModelError,
         OptionError,
+        PackageError,
         QueryError,
         SimfindError,
     )

@@ -53,3 +53,13 @@ def combine(positives: ArrayLike, negatives: ArrayLike | None = None) -> NDArray
 def cosine(unit_vectors: NDArray[np.float32], unit_query: NDArray[np.float32]) -> NDArray[np.float32]:
     """Cosine similarity of ``(n, d)`` unit vectors to a ``(d,)`` unit query: ``(n,)`` float32 in [-1, 1]."""
     return np.clip(unit_vectors @ unit_query, -1.0, 1.0)
+
+
+def similarity(unit_vectors: NDArray[np.float32], unit_query: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The score of a search: cosine similarity of ``(n, d)`` unit vectors to a ``(d,)`` unit query, ``(n,)`` in [-1, 1].
+
+    Summed in float64 row by row and rounded once, so that a vector scores the same whatever else is looked at, and
+    equal vectors score the same.
+    """
+    scores = np.einsum("ij,j->i", unit_vectors.astype(np.float64), unit_query.astype(np.float64))
+    return np.clip(scores, -1, 1).astype(np.float32)

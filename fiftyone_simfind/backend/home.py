@@ -1,0 +1,197 @@
+"""Where an index lives: its version in the database, its copy on this machine, and how one becomes the other."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+
+from fiftyone_simfind.backend import builder, changes, rows, state
+from fiftyone_simfind.backend import sidecar as sc
+from fiftyone_simfind.backend.builder import Transform, Vectors
+from fiftyone_simfind.backend.changes import Changes
+from fiftyone_simfind.backend.objects import Source
+from fiftyone_simfind.backend.rows import Rows
+from fiftyone_simfind.backend.sidecar import DamagedError, Sidecar
+from fiftyone_simfind.backend.state import State
+from fiftyone_simfind.numerics import vectors as vx
+from fiftyone_simfind.numerics import whitening as wh
+from fiftyone_simfind.numerics.parts import Part
+from fiftyone_simfind.numerics.whitening import Whitening
+
+logger = logging.getLogger(__name__)
+
+GROWN = 0.1  # share by which an index has grown or shrunk when it is measured whether its whitening still fits
+DRIFT = 0.02  # mean change of the scores of pairs of objects from which on it no longer does
+DRIFT_SAMPLES = 2000  # samples that this is measured on
+SEED = 51
+
+
+class Home:
+    """The versions of one index.
+
+    Args:
+        dataset: the FiftyOne dataset
+        brain_key: name of the run; None for an index that lives as long as this object
+        source: of the objects
+        whiten: whether a whitening is to be fitted where none is kept
+        parts: of the vectors as they are stored, where that is known
+    """
+
+    def __init__(self, dataset: Any, brain_key: str | None, source: Source, *, whiten: bool, parts: list[Part] | None):
+        self._dataset, self._source, self._whiten, self._parts = dataset, source, whiten, parts
+        self._own = State()
+        self._metric: tuple[str | None, Whitening | None] = (None, None)
+        self._run: str | None = None
+        if brain_key is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="simfind-")
+            self.folder = Path(self._temporary.name)
+        else:
+            self._run = state.run_of(dataset, brain_key)
+            self.folder = sc.home(dataset._doc.id, self._run)
+        self._lock = FileLock(self.folder / "lock")
+
+    def state(self) -> State:
+        """What the database says."""
+        return self._own if self._run is None else state.load(self._dataset, self._run) or State()
+
+    def rows(self) -> Rows:
+        """The index as the database says it is; its copy on this machine is made anew where it is not sound."""
+        now = self.state()
+        try:
+            return self._open(now)
+        except DamagedError:
+            with self._locked():
+                now = self.state()  # another process may have mended it meanwhile
+                try:
+                    return self._open(now)
+                except DamagedError as error:
+                    if now.version is not None:
+                        logger.warning("%s is made again from the dataset: %s", self.folder, error)
+                    return self.rebuild()
+
+    def mend(self, damaged: Rows, error: DamagedError) -> Rows:
+        """The index made anew, after a copy that was sound when it was opened turned out not to be."""
+        logger.warning("%s is made again from the dataset: %s", self.folder, error)
+        with self._locked():
+            return self.rebuild() if self.state().version == damaged.sidecar.version else self.rows()
+
+    def whitening(self) -> Whitening | None:
+        """What is done to vectors before they are compared; None where they are taken as they are."""
+        now = self.state()
+        if self._run is not None and self._metric[0] != now.metric:
+            self._metric = (now.metric, state.load_metric(self._dataset, self._run, now.metric))
+        return self._metric[1]
+
+    def rebuild(self, *, use: Whitening | None = None, refit: bool = False) -> Rows:
+        """The index, made anew from the vectors in the dataset.
+
+        Args:
+            use: a whitening that was learnt from labels, for this and all later versions
+            refit: fit the whitening anew, without labels
+        """
+        with self._locked():
+            chosen = use if use is not None else None if refit else self.whitening()
+
+            def fit(stored: Vectors) -> Transform:
+                nonlocal chosen
+                if chosen is not None and len(stored) and chosen.parts[-1].stop != stored.shape[1]:
+                    logger.warning("the index's metric is for vectors of another length, and is fitted anew")
+                    chosen = None
+                if chosen is None and self._whiten and len(stored):
+                    chosen = wh.fit(stored, self._parts_of(stored.shape[1]))
+                return chosen.apply if chosen is not None else vx.normalize
+
+            made, unusable = builder.build(self.folder, self._source, fit)
+            self._commit(made, chosen, learnt=use is not None or (self.state().learnt and chosen is self._metric[1]))
+        if unusable:
+            path = self._source.path
+            logger.warning('%d vectors in "%s" are all zeros or not finite; no search finds them', unusable, path)
+        return self.rows()
+
+    def sync(self) -> Rows:
+        """The index, brought in line with the vectors in the dataset; only what was modified is read."""
+        with self._locked():
+            before = self.rows()
+            found = self.changes(before)
+            if found is None or self._drifted(int(found.table.alive.sum())):
+                now = self.state()
+                return self.rebuild(refit=not now.learnt)
+            if found.unusable:
+                path = self._source.path
+                logger.warning('%d vectors in "%s" are all zeros or not finite', found.unusable, path)
+            made = changes.apply(self.folder, before.sidecar, found)
+            now = self.state()
+            self._commit(made, self.whitening(), learnt=now.learnt, fitted_on=now.fitted_on)
+        return self.rows()
+
+    def changes(self, before: Rows) -> Changes | None:
+        """What has changed in the dataset; None where so much has that the index is better made anew."""
+        whitening = self.whitening()
+        dim = whitening.parts[-1].stop if whitening else before.vectors.shape[1]
+        transform = whitening.apply if whitening else vx.normalize
+        return changes.compare(before.sidecar, self._source, dim, transform)
+
+    def remove(self) -> None:
+        """Remove all versions of the index, on this machine and in the database."""
+        rows.forget(self.folder)
+        if self.folder.exists():
+            sc.tidy(self.folder, None)
+        if self._run is None:
+            self._own = State()
+        else:
+            state.forget(self._dataset, self._run)
+
+    def _open(self, now: State) -> Rows:
+        if now.version is None:
+            raise DamagedError("there is none yet")
+        return rows.open_version(self.folder, now.version)
+
+    def _locked(self) -> FileLock:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return self._lock
+
+    def _commit(
+        self, made: Sidecar, whitening: Whitening | None, *, learnt: bool, fitted_on: int | None = None
+    ) -> None:
+        """Make a version the index's version, for all processes and machines at once."""
+        name = self._metric[0]
+        if whitening is not self._metric[1]:
+            name = None
+            if whitening is not None and self._run is not None:
+                name = state.add_metric(self._dataset, self._run, whitening)
+            self._metric = (name, whitening)
+        count = int(made.table.alive.sum())
+        now = State(name, made.version, count, count if fitted_on is None else fitted_on, learnt)
+        if self._run is None:
+            self._own = now
+        else:
+            state.save(self._dataset, self._run, now)
+        sc.tidy(self.folder, made)
+
+    def _parts_of(self, dim: int) -> list[Part] | None:
+        return self._parts if self._parts and self._parts[-1].stop == dim else None
+
+    def _drifted(self, count: int) -> bool:
+        """Whether an index has changed so much that a whitening fitted today would give other scores."""
+        now, whitening = self.state(), self.whitening()
+        if whitening is None or now.learnt or abs(count - now.fitted_on) <= GROWN * now.fitted_on:
+            return False
+        samples, _ = self._source.versions()
+        rng = np.random.default_rng(SEED)
+        some = rng.choice(len(samples), min(DRIFT_SAMPLES, len(samples)), replace=False)
+        columns = builder.Columns()
+        found = [columns.take(batch, self._source.path, None) for batch in self._source.batches(samples[np.sort(some)])]
+        vectors = np.concatenate(found)
+        if len(vectors) < 2:
+            return False
+        left, right = rng.permutation(len(vectors)), rng.permutation(len(vectors))
+        scores = []
+        for way in (whitening, wh.fit(vectors, whitening.parts)):
+            unit = np.nan_to_num(way.apply(vectors))
+            scores.append(np.einsum("ij,ij->i", unit[left], unit[right]))
+        return float(np.abs(scores[0] - scores[1]).mean()) > DRIFT

@@ -1,0 +1,130 @@
+"""A version of an index, ready to be searched, and shared by all that search it in this process."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fiftyone_simfind.backend import scan
+from fiftyone_simfind.backend import sidecar as sc
+from fiftyone_simfind.backend.scan import Scan, Vectors
+from fiftyone_simfind.backend.sidecar import Sidecar
+from fiftyone_simfind.numerics import ids as idx
+from fiftyone_simfind.numerics.ids import Ids, Lookup
+
+MAX_OPEN = 4  # indexes
+MAX_VIEWS = 16  # views of which it is remembered what they show
+
+_open: OrderedDict[tuple[Path, str], Rows] = OrderedDict()
+_lock = Lock()
+
+
+class Rows:
+    """The rows of an index.
+
+    Attributes:
+        sidecar: what they are read from
+        table: what is known about each
+        vectors: ``(n, d)`` float32 of length 1; rows that were removed are among them
+    """
+
+    def __init__(self, sidecar: Sidecar):
+        self.sidecar = sidecar
+        self.table = sidecar.table
+        self.vectors = sidecar.vectors
+        self.views: OrderedDict[tuple, tuple[NDArray, int]] = OrderedDict()
+        self._scan: Scan = scan.choose(sidecar.vectors, sidecar.coded)
+
+    @cached_property
+    def living(self) -> NDArray[np.intp]:
+        """The rows that count."""
+        return np.flatnonzero(self.table.alive)
+
+    @cached_property
+    def _lookup(self) -> Lookup:
+        return Lookup(self.table.ids[self.living])
+
+    @cached_property
+    def _all_alive(self) -> bool:
+        return bool(self.table.alive.all())
+
+    def find(self, wanted: Ids) -> NDArray[np.intp]:
+        """The row of each id, ``(m,)``, or -1."""
+        at = self._lookup.find(wanted)
+        return np.where(at >= 0, self.living[at] if len(self.living) else 0, -1)
+
+    def ids(self, rows: NDArray[np.intp]) -> NDArray[np.str_]:
+        """The ids of some rows."""
+        return idx.to_hex(self.table.ids[rows])
+
+    def sample_ids(self, rows: NDArray[np.intp]) -> NDArray[np.str_]:
+        """The ids of their samples."""
+        return idx.to_hex(self.table.samples[self.table.sample_rows[rows]])
+
+    def labels(self, rows: NDArray[np.intp]) -> NDArray[np.object_]:
+        """Their classes, or None."""
+        names = np.append(self.table.classes.astype(object), None)
+        return names[self.table.label_codes[rows]]
+
+    def has_label(self, labels: Sequence[str] | set[str] | frozenset[str]) -> NDArray[np.bool_]:
+        """Which rows are of one of some classes, ``(n,)`` bool."""
+        wanted = np.append(np.isin(self.table.classes, list(labels)), False)
+        return wanted[self.table.label_codes]
+
+    def nearest(
+        self,
+        query: Vectors,
+        k: int,
+        *,
+        eligible: NDArray[np.bool_] | None = None,
+        min_score: float | None = None,
+    ) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+        """The rows most like a ``(d,)`` query of length 1, and their scores; of removed rows none.
+
+        Raises:
+            DamagedError: a row is not what was written
+        """
+        if not self._all_alive:
+            eligible = self.table.alive if eligible is None else eligible & self.table.alive
+        rows, scores = scan.nearest(self.vectors, self._scan, query, k, eligible=eligible, min_score=min_score)
+        lengths = np.linalg.norm(self.vectors[rows[:1000]], axis=1)
+        if len(lengths) and not np.abs(lengths - 1).max() < 1e-3:
+            raise sc.DamagedError("a vector has changed on disk")
+        return rows, scores
+
+    def remember(self, key: tuple, shown: tuple[NDArray, int]) -> None:
+        """Keep what a view shows, until others were used more lately."""
+        self.views[key] = shown
+        while len(self.views) > MAX_VIEWS:
+            self.views.popitem(last=False)
+
+
+def open_version(folder: Path, version: str) -> Rows:
+    """The rows of a version, opened once in a process.
+
+    Raises:
+        DamagedError: it is missing on this machine, or damaged
+    """
+    with _lock:
+        key = (folder, version)
+        if key not in _open:
+            _open[key] = Rows(sc.read(folder, version))
+        _open.move_to_end(key)
+        for other in [other for other in _open if other[0] == folder and other != key]:
+            del _open[other]
+        while len(_open) > MAX_OPEN:
+            _open.popitem(last=False)
+        return _open[key]
+
+
+def forget(folder: Path) -> None:
+    """Close what is open of an index."""
+    with _lock:
+        for key in [key for key in _open if key[0] == folder]:
+            del _open[key]

@@ -1,0 +1,182 @@
+"""The nearest rows of a matrix, exactly: a fast scan leaves few that can be among them, and these are scored in full.
+
+Every scan tells by how much each of its scores may be off. A row whose score, even so, stays below the k-th best of the
+others' lower bounds cannot be among the k nearest, so that nothing is lost by looking at the rest alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fiftyone_simfind.numerics import codes
+from fiftyone_simfind.numerics import vectors as vx
+
+Vectors = NDArray[np.float32]
+
+LARGE = 250_000  # rows from which a scan of 8-bit codes repays the import of torch
+BLOCK = 16_384  # rows that are scored in full at a time
+GROUP = 256  # rows of which one maximum is taken to find a first threshold
+HALF_ERROR = 2e-3  # of a dot product of unit vectors in float16 with sums in float32
+
+
+class Bounds(NamedTuple):
+    """What a scan knows about the cosine similarity of every row: ``scores`` give or take ``errors``.
+
+    Attributes:
+        scores: ``(n,)`` float32
+        errors: ``(n,)`` float32 or one number for all
+    """
+
+    scores: NDArray[np.float32]
+    errors: NDArray[np.float32] | float
+
+
+class Scan(Protocol):
+    """Bounds on the dot products of all rows with a unit vector."""
+
+    def bounds(self, query: Vectors) -> Bounds:
+        """Of each row with a ``(d,)`` query."""
+        ...
+
+
+class FloatScan:
+    """A product in float32 over the matrix itself."""
+
+    def __init__(self, vectors: Vectors):
+        self._vectors = vectors
+        self._error = (vectors.shape[1] + 2) * 2.0**-23
+
+    def bounds(self, query: Vectors) -> Bounds:
+        """Of each row with a ``(d,)`` query."""
+        return Bounds(self._vectors @ query, self._error)
+
+
+class CodeScan:
+    """A product of whole numbers over 8-bit codes: a quarter of the memory to read, and exact but for the rounding.
+
+    Args:
+        values: ``(n, d)`` int8
+        scales: ``(n,)`` of each row
+        errors: ``(n,)`` how far each row is from its vector
+    """
+
+    def __init__(self, values: NDArray[np.int8], scales: NDArray[np.float32], errors: NDArray[np.float32]):
+        import torch
+
+        self._multiply = torch._int_mm
+        self._tensor: Callable[..., Any] = torch.from_numpy
+        self._values, self._scales, self._errors = torch.from_numpy(values), scales, errors
+        self.bounds(np.ones(values.shape[1], np.float32))  # reads all of it, and fails here where it cannot work
+
+    def bounds(self, query: Vectors) -> Bounds:
+        """Of each row with a ``(d,)`` query."""
+        coded = codes.encode(query[None])
+        products = self._multiply(self._values, self._tensor(coded.values.T.copy()))[:, 0].numpy()
+        scores = products * (self._scales * coded.scales[0])
+        return Bounds(scores, self._errors + coded.errors[0] * np.float32(1.01))
+
+
+class HalfScan:
+    """A product in float16 on a GPU, where the matrix stays."""
+
+    def __init__(self, vectors: Vectors, device: Any):
+        import torch
+
+        self._torch = torch
+        self._matrix = torch.empty(vectors.shape, dtype=torch.float16, device=device)
+        for start in range(0, len(vectors), BLOCK):
+            block = np.array(vectors[start : start + BLOCK])
+            self._matrix[start : start + BLOCK] = torch.from_numpy(block).to(device, torch.float16)
+
+    def bounds(self, query: Vectors) -> Bounds:
+        """Of each row with a ``(d,)`` query."""
+        on_device = self._torch.from_numpy(query).to(self._matrix.device, self._torch.float16)
+        return Bounds((self._matrix @ on_device).float().cpu().numpy(), HALF_ERROR)
+
+
+def choose(vectors: Vectors, coded: codes.Codes) -> Scan:
+    """The fastest scan for a matrix on this machine."""
+    if len(vectors) < LARGE:
+        return FloatScan(vectors)
+    import torch
+
+    try:
+        return HalfScan(vectors, "cuda") if torch.cuda.is_available() else CodeScan(*coded)
+    except (AttributeError, RuntimeError):  # no such product on this processor, or no room on the GPU
+        return FloatScan(vectors)
+
+
+def nearest(
+    vectors: Vectors,
+    scan: Scan,
+    query: Vectors,
+    k: int,
+    *,
+    eligible: NDArray[np.bool_] | None = None,
+    min_score: float | None = None,
+) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """The rows with the highest cosine similarity to a query, best first; equal ones in row order.
+
+    Args:
+        vectors: ``(n, d)`` float32 of length 1
+        scan: of these vectors
+        query: ``(d,)`` float32 of length 1
+        k: at most so many rows
+        eligible: ``(n,)`` bool, the rows that may appear at all
+        min_score: leave out rows that score less
+
+    Returns:
+        rows, and their scores as :func:`score` gives them
+    """
+    rows = _candidates(vectors, scan, query, k, eligible, min_score)
+    scores = score(vectors, rows, query)
+    if min_score is not None:
+        rows, scores = rows[scores >= min_score], scores[scores >= min_score]
+    order = np.argsort(-scores, kind="stable")[:k]
+    return rows[order], scores[order]
+
+
+def _candidates(
+    vectors: Vectors,
+    scan: Scan,
+    query: Vectors,
+    k: int,
+    eligible: NDArray[np.bool_] | None,
+    min_score: float | None,
+) -> NDArray[np.intp]:
+    """The rows that can be among the nearest, in row order."""
+    if eligible is not None:
+        some = np.flatnonzero(eligible)
+        if len(some) <= max(k, len(vectors) // 16):
+            return some
+    if k >= len(vectors):
+        return np.arange(len(vectors)) if eligible is None else some
+    found = scan.bounds(query)
+    lower, upper = found.scores - found.errors, found.scores + found.errors
+    if eligible is not None:
+        lower[~eligible] = upper[~eligible] = -np.inf
+    least = _at_least(lower, k)
+    if min_score is not None:
+        least = max(least, min_score)
+    return np.flatnonzero(upper >= least if least > -np.inf else upper > -np.inf)
+
+
+def _at_least(values: NDArray[np.float32], k: int) -> float:
+    """The k-th largest value, in one pass over most of them and no sorting."""
+    whole = len(values) // GROUP * GROUP
+    maxima = values[:whole].reshape(-1, GROUP).max(axis=1) if whole else values[:0]
+    # k maxima are no less than the k-th of them, so k values are.
+    some = values[values >= np.partition(maxima, -k)[-k]] if len(maxima) >= k else values
+    return float(np.partition(some, -k)[-k])
+
+
+def score(vectors: Vectors, rows: NDArray[np.intp], query: Vectors) -> NDArray[np.float32]:
+    """The cosine similarity of some rows to a query, ``(m,)`` in [-1, 1], without reading the others."""
+    scores = np.empty(len(rows), np.float32)
+    for start in range(0, len(rows), BLOCK):
+        scores[start : start + BLOCK] = vx.similarity(vectors[rows[start : start + BLOCK]], query)
+    return scores

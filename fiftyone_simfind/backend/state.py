@@ -1,0 +1,81 @@
+"""What the database says about an index besides its Brain run: its version, and what it does to vectors.
+
+One key of FiftyOne's execution store names both, so that they always change together.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, NamedTuple
+
+from fiftyone.operators.store import ExecutionStore
+
+from fiftyone_simfind.numerics.whitening import Whitening
+
+STORE = "simfind"
+ENGINE = "engine"  # what is kept under this name with a run is no metric
+
+
+class State(NamedTuple):
+    """The state of an index.
+
+    Attributes:
+        metric: name of the whitening that was fitted for it; None where vectors are compared as they are
+        version: name of the version of its vectors; None for the backends of others
+        count: how many objects that version has
+        fitted_on: how many it had when the whitening was fitted
+        learnt: whether that was learnt from labels
+    """
+
+    metric: str | None = None
+    version: str | None = None
+    count: int = 0
+    fitted_on: int = 0
+    learnt: bool = False
+
+
+def run_of(dataset: Any, brain_key: str) -> str:
+    """A name of a run that outlives its renaming: when it was made, in milliseconds, as the database keeps it."""
+    return str(int(dataset.get_brain_info(brain_key).timestamp.timestamp() * 1000))
+
+
+def load(dataset: Any, run: str) -> State | None:
+    """The state of an index, or None where nothing was noted."""
+    stored = _store(dataset).get(run)
+    return None if stored is None else State(**stored)
+
+
+def save(dataset: Any, run: str, state: State) -> None:
+    """Note the state of an index, at once and as a whole; what no index refers to any more is removed."""
+    store = _store(dataset)
+    store.set(run, state._asdict())
+    runs = {run_of(dataset, key) for key in dataset.list_brain_runs()} | {run}
+    for key in store.list_keys():
+        owner, _, metric = key.partition(".")
+        if owner not in runs or (owner == run and metric not in ("", state.metric, ENGINE)):
+            store.delete(key)
+
+
+def forget(dataset: Any, run: str) -> None:
+    """Remove all that is noted about an index."""
+    store = _store(dataset)
+    for key in store.list_keys():
+        if key.partition(".")[0] == run:
+            store.delete(key)
+
+
+def add_metric(dataset: Any, run: str, fitted: Whitening) -> str:
+    """Keep what was fitted for an index, for a state to name; gives its name."""
+    metric = uuid.uuid4().hex
+    _store(dataset).set(f"{run}.{metric}", fitted.to_dict())
+    return metric
+
+
+def load_metric(dataset: Any, run: str, metric: str | None) -> Whitening | None:
+    """What was fitted for an index, or None."""
+    stored = None if metric is None else _store(dataset).get(f"{run}.{metric}")
+    return None if stored is None else Whitening.from_dict(stored)
+
+
+def _store(dataset: Any) -> ExecutionStore:
+    return ExecutionStore.create(STORE, dataset_id=dataset._doc.id)
