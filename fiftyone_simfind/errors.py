@@ -32,3 +32,7 @@ class ModelError(SimfindError, ValueError):
 
 class OptionError(SimfindError, ValueError):
     """An option has a value outside its range."""
+
+
+class PackageError(SimfindError, ImportError):
+    """An optional package is needed that is not installed."""

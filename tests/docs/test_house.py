@@ -18,7 +18,11 @@ NOT_ALLOWED = {
     "_fields.py": {"fiftyone_simfind._gallery", "fiftyone_simfind._search", "fiftyone_simfind.models"},
     "../operators/*.py": HEAVY | {"fiftyone_simfind."},
 }
-VERBS = {"_compare", "_detect", "_embed", "_evaluate", "_fit", "_index", "_robustness", "_search", "_visualize"}
+VERBS = {"_compare", "_detect", "_embed", "_evaluate", "_fit", "_index", "_neighbors", "_robustness", "_search"} | {
+    "_visualize"
+}
+# What the verbs search in where the vectors lie in a database of another kind.
+ENGINES = {"_engines", "_objects", "_paging", "_rules", "_vendors"}
 
 
 def imports(path: Path, *, everywhere: bool = False) -> set[str]:
@@ -58,6 +62,12 @@ def test_a_verb_imports_no_other_verb():
     for verb in VERBS:
         others = {f"fiftyone_simfind.{other}" for other in VERBS - {verb}}
         assert not imports(PACKAGE / f"{verb}.py", everywhere=True) & others, verb
+
+
+def test_what_searches_in_engines_imports_no_verb():
+    verbs = {f"fiftyone_simfind.{verb}" for verb in VERBS}
+    for name in ENGINES:
+        assert not imports(PACKAGE / f"{name}.py", everywhere=True) & verbs, name
 
 
 def test_only_fields_reads_and_writes_samples():
