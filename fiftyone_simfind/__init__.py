@@ -23,21 +23,27 @@ _HOMES = {
     "detect": "_detect",
     "embed": "_embed",
     "build_index": "_index",
+    "status": "_refresh",
+    "refresh": "_refresh",
     "fit_metric": "_fit",
     "search": "_search",
     "sort_by_similarity": "_search",
+    "compute_neighbors": "_neighbors",
+    "load_neighbors": "_neighbors",
     "visualize": "_visualize",
     "evaluate": "_evaluate",
     "compare": "_compare",
     "robustness": "_robustness",
     "plot_matches": "_plots",
     "EmbedReport": "_types",
+    "IndexStatus": "_types",
     "Match": "_types",
     "Objects": "_types",
     "Embedder": "_types",
     "Detector": "_types",
     "SearchResults": "_results",
     "Explanation": "_explain",
+    "NeighborTable": "_neighbor_table",
     "RetrievalReport": "_reports",
     "ComparisonReport": "_tables",
     "RobustnessReport": "_tables",
@@ -63,13 +69,16 @@ if TYPE_CHECKING:
     from fiftyone_simfind._explain import Explanation
     from fiftyone_simfind._fit import fit_metric
     from fiftyone_simfind._index import build_index
+    from fiftyone_simfind._neighbor_table import NeighborTable
+    from fiftyone_simfind._neighbors import compute_neighbors, load_neighbors
     from fiftyone_simfind._plots import plot_matches
+    from fiftyone_simfind._refresh import refresh, status
     from fiftyone_simfind._reports import RetrievalReport
     from fiftyone_simfind._results import SearchResults
     from fiftyone_simfind._robustness import robustness
     from fiftyone_simfind._search import search, sort_by_similarity
     from fiftyone_simfind._tables import ComparisonReport, RobustnessReport
-    from fiftyone_simfind._types import Detector, Embedder, EmbedReport, Match, Objects
+    from fiftyone_simfind._types import Detector, Embedder, EmbedReport, IndexStatus, Match, Objects
     from fiftyone_simfind._visualize import visualize
     from fiftyone_simfind.errors import (
         BrainRunError,

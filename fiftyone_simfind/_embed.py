@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from fiftyone_simfind import _fields
+from fiftyone_simfind import _embedding, _fields
 from fiftyone_simfind._batches import Batches
 from fiftyone_simfind._types import EmbedReport
 
@@ -71,17 +69,5 @@ def embed(
     todo = _fields.count_boxed(view, path, missing=embeddings_field)
     report = EmbedReport(embedder.name, already_done=total - todo)
 
-    def pool(items: list, pictures: list) -> list:
-        return embedder.embed(pictures, [item.boxes for item in items])
-
-    def write(done: list) -> None:
-        rows = [(item.sample_id, *row) for item, found in done for row in zip(item.label_ids, found, strict=True)]
-        good = [row for row in rows if not np.isnan(row[2]).any()]
-        _fields.write_vectors(view, vectors, good)
-        report.images += len(done)
-        report.objects += len(good)
-        report.without_vector += len(rows) - len(good)
-
     items = _fields.boxed_images(view, path, missing=embeddings_field)
-    batches.run(items, todo, pool, write, report)
-    return report
+    return _embedding.run(view, vectors, embedder, batches, items, todo, report)

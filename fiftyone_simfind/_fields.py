@@ -8,18 +8,22 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import fiftyone as fo
+import gridfs
 import numpy as np
 from bson import ObjectId
 from fiftyone import ViewField as F
 from numpy.typing import NDArray
 
 from fiftyone_simfind._types import Objects
+from fiftyone_simfind.backend.objects import STAMP
 from fiftyone_simfind.errors import CollectionError, FieldError
 from fiftyone_simfind.numerics import boxes as bx
+from fiftyone_simfind.numerics import stamps as st
 
 INFO_KEY = "simfind"
 SCORES = {"scores": "cosine similarity to the last query"}
 HEATMAP = {"heatmap": "cosine similarity of the places in a match's box to the query, 0 and less as 0"}
+LOST = (gridfs.errors.NoFile,)  # raised where the results of a run are named but are not there
 CHUNK = 1000  # samples read from the database at a time
 
 
@@ -215,6 +219,15 @@ def count_boxed(view: Any, path: str, *, missing: str | None = None) -> int:
     return _with_objects(view, path, missing).count()
 
 
+def boxed_objects(samples: Any, path: str, sample_ids: Sequence[str], label_ids: Iterable[str]) -> Iterator[BoxedImage]:
+    """Some objects with their boxes, by image; those that are gone are left out."""
+    wanted = set(label_ids)
+    for image in boxed_images(dataset_of(samples).select(list(sample_ids)), path):
+        rows = [row for row, label_id in enumerate(image.label_ids) if label_id in wanted]
+        if rows:
+            yield image._replace(label_ids=[image.label_ids[row] for row in rows], boxes=image.boxes[rows])
+
+
 def boxed_images(view: Any, path: str, *, missing: str | None = None) -> Iterator[BoxedImage]:
     """The images that hold objects, with their boxes.
 
@@ -287,11 +300,12 @@ def _attributes(view: Any, path: str) -> list[str]:
     return sorted(name for name in names if "." not in name and name not in ("id", "bounding_box", "mask"))
 
 
-def has_object(samples: Any, patches_field: str, label_id: str) -> bool:
-    """Whether a field of the dataset holds an object of that id."""
+def find_object(samples: Any, patches_field: str, label_id: str) -> Any | None:
+    """The object of an id in a field of the dataset, or None."""
     if not ObjectId.is_valid(label_id):
-        return False
-    return dataset_of(samples).select_labels(ids=[label_id], fields=patches_field).count() > 0
+        return None
+    found = list(dataset_of(samples).select_labels(ids=[label_id], fields=patches_field).limit(1))
+    return found[0][patches_field].detections[0] if found else None
 
 
 def label_ids(samples: Any, patches_field: str) -> list[str]:
@@ -347,25 +361,55 @@ def clear_objects(samples: Any, path: str) -> None:
 
 def write_objects(samples: Any, label_field: str, embeddings_field: str, found: Mapping[str, Objects]) -> None:
     """Write the objects of some samples, by sample id, in one bulk operation."""
-    values = {sample_id: _detections(objects, embeddings_field) for sample_id, objects in found.items()}
-    dataset_of(samples).set_values(label_field, values, key_field="id", dynamic=True)
+    model = (recorded(samples, f"{label_field}.detections.{embeddings_field}") or {}).get("model", "")
+    values = {sample_id: _detections(objects, embeddings_field, model) for sample_id, objects in found.items()}
+    dataset_of(samples).set_values(label_field, values, key_field="id")
 
 
-def _detections(objects: Objects, embeddings_field: str) -> fo.Detections:
+def _detections(objects: Objects, embeddings_field: str, model: str) -> fo.Detections:
     detections = []
-    for box, label, confidence, vector in zip(
-        objects.boxes, objects.labels, objects.confidences, objects.vectors, strict=True
+    for box, label, confidence, vector, stamp in zip(
+        objects.boxes,
+        objects.labels,
+        objects.confidences,
+        objects.vectors,
+        stamps(objects.boxes, model, objects.vectors),
+        strict=True,
     ):
-        extra = {} if np.isnan(vector).any() else {embeddings_field: vector}
+        extra = {embeddings_field + STAMP: stamp}
+        if stamp > 0:
+            extra[embeddings_field] = vector
         detections.append(fo.Detection(label=label, bounding_box=box.tolist(), confidence=float(confidence), **extra))
     return fo.Detections(detections=detections)
 
 
-def write_vectors(samples: Any, path: str, rows: Iterable[tuple[str, str, NDArray[np.float32] | None]]) -> None:
-    """Write ``(sample id, label id, vector)`` rows in one bulk operation; the objects are otherwise untouched."""
+def write_vectors(samples: Any, path: str, rows: Iterable[tuple[str, str, Any]]) -> None:
+    """Write ``(sample id, label id, value)`` rows in one bulk operation; the objects are otherwise untouched."""
     values = [{"sample_id": s, "label_id": i, "value": vector} for s, i, vector in rows]
     if values:
         dataset_of(samples).set_label_values(path, values)
+
+
+def stamps(boxes: NDArray[np.float64], model: str, vectors: NDArray[np.float32]) -> list[int]:
+    """What the vectors of some boxes were made of, as whole numbers; negative where a box got none."""
+    made = st.stamps(boxes, model) if len(boxes) else np.empty(0, np.int64)
+    return np.where(np.isnan(vectors).any(axis=1), -made, made).tolist()
+
+
+def write_made(samples: Any, path: str, model: str, made: Iterable[tuple[BoxedImage, NDArray[np.float32]]]) -> int:
+    """Write the vectors that a model made of the boxes of some images, and what it made them of; how many there are.
+
+    What they were made of goes first: a run that is stopped in between leaves objects without a vector, no others.
+    """
+    rows = [
+        (image.sample_id, *row)
+        for image, vectors in made
+        for row in zip(image.label_ids, stamps(image.boxes, model, vectors), vectors, strict=True)
+    ]
+    write_vectors(samples, path + STAMP, [row[:3] for row in rows])
+    good = [(sample_id, label_id, vector) for sample_id, label_id, stamp, vector in rows if stamp > 0]
+    write_vectors(samples, path, good)
+    return len(good)
 
 
 def require_score_field(samples: Any, path: str) -> None:
@@ -422,8 +466,12 @@ def write_heatmap(samples: Any, field: str, sample_id: str, values: NDArray[np.f
 # Views
 
 
-def patches_in_order(samples: Any, patches_field: str, ids: Sequence[str]) -> Any:
-    """The patches view of some objects, in the order of their ids."""
-    shown = _shown(samples, patches_field)
-    base = samples if shown else samples.to_patches(patches_field)
-    return base.select(list(ids), ordered=True)
+def patches_in_order(samples: Any, patches_field: str, ids: Sequence[str], sample_ids: Sequence[str]) -> Any:
+    """The patches view of some objects, in the order of their ids.
+
+    Made of these objects alone: the patches of a whole dataset of a million objects would take half a minute.
+    """
+    if _shown(samples, patches_field):
+        return samples.select(list(ids), ordered=True)
+    some = samples.select(list(dict.fromkeys(sample_ids))).select_labels(ids=list(ids), fields=patches_field)
+    return some.to_patches(patches_field).select(list(ids), ordered=True)

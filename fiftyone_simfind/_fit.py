@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import fiftyone as fo
 import numpy as np
 from numpy.typing import NDArray
 
 from fiftyone_simfind import _fields, _gallery, _metric
+from fiftyone_simfind._gallery import Gallery
 from fiftyone_simfind.errors import FieldError
 from fiftyone_simfind.numerics import whitening as wh
 from fiftyone_simfind.numerics.whitening import Whitening
@@ -36,23 +38,30 @@ def fit_metric(samples: Any, labels: str | None = "label", *, brain_key: str = "
     gallery = _gallery.load(samples, brain_key)
     dataset = _fields.dataset_of(samples)
     path = _fields.objects_path(dataset, gallery.patches_field)
-    vectors, unsupervised = _metric.unsupervised(dataset, path, gallery.embeddings_field)
+    label_ids, vectors = _metric.usable(dataset, path, gallery.embeddings_field)
+    unsupervised = wh.fit(vectors, _metric.recorded_parts(dataset, f"{path}.{gallery.embeddings_field}"))
     if labels is None:
-        _metric.save(dataset, brain_key, unsupervised)
+        _keep(gallery, brain_key, unsupervised, learnt=False)
         return
     inside = gallery.within(samples)
+    allowed = set(gallery.label_ids[slice(None) if inside is None else inside].tolist())
     known = _fields.object_values(dataset, path, labels)
-    values = [known.get(label_id) for label_id in gallery.label_ids.tolist()]
-    has_value = np.array([value is not None for value in values], dtype=bool)
-    rows = np.flatnonzero(has_value if inside is None else has_value & inside)
-    names = [repr(values[row]) for row in rows]
-    codes = np.unique(names, return_inverse=True)[1]
+    values = [known.get(label_id) if label_id in allowed else None for label_id in label_ids.tolist()]
+    rows = np.array([row for row, value in enumerate(values) if value is not None], np.intp)
+    codes = np.unique([repr(values[row]) for row in rows], return_inverse=True)[1]
     if len(codes) == 0 or np.bincount(codes).max() < 2:
         raise FieldError(
             f'"{path}.{labels}" of dataset "{dataset.name}" says of no two objects that they are alike; give an '
             "attribute whose values recur, or label some objects first"
         )
-    _metric.save(dataset, brain_key, _supervised(vectors[rows], codes, unsupervised))
+    _keep(gallery, brain_key, _supervised(vectors[rows], codes, unsupervised), learnt=True)
+
+
+def _keep(gallery: Gallery, brain_key: str, fitted: Whitening, *, learnt: bool) -> None:
+    if gallery.index is None:
+        _metric.save(fo.load_dataset(gallery.dataset_name), brain_key, fitted)
+    else:
+        gallery.index.home.rebuild(use=fitted, learnt=learnt)
 
 
 def _supervised(vectors: NDArray[np.float32], codes: NDArray[np.intp], base: Whitening) -> Whitening:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fiftyone_simfind import _fields
 from fiftyone_simfind._gallery import Gallery
+from fiftyone_simfind._rules import Found
 from fiftyone_simfind.errors import OptionError, QueryError
 from fiftyone_simfind.numerics import parts as pt
 from fiftyone_simfind.numerics import vectors as vx
@@ -26,11 +27,13 @@ class Query:
 
     Attributes:
         vector: ``(d,)`` float32 of length 1
-        rows: rows of the gallery that it was made of, positives only; empty for vectors
+        objects: those that it was made of, positives only; none for vectors
+        unlike: the objects of its negatives
     """
 
     vector: NDArray[np.float32]
-    rows: list[int]
+    objects: Found
+    unlike: Found
 
 
 def resolve(
@@ -55,16 +58,16 @@ def resolve(
         QueryError: nothing is given, an id is unknown or without a vector, or a vector has another length
         OptionError: the vectors have no such part, or a number is out of range, or the index has no whitening
     """
-    vectors, rows = _examples(gallery, query, "query", domain)
-    unlike, _ = _examples(gallery, negatives, "negatives", domain) if negatives is not None else (None, [])
-    if domain is not None and rows:
+    like = _examples(gallery, query, "query", domain)
+    unlike = _examples(gallery, negatives, "negatives", domain) if negatives is not None else _nothing(gallery)
+    if domain is not None and like.label_ids:
         raise OptionError("query_domain is for queries that are vectors; the index knows its own objects")
-    vector = vx.combine(vectors, unlike)
+    vector = vx.combine(like.vectors, unlike.vectors)
     if emphasis is not None:
         vector = pt.emphasize(vector, gallery.parts, _factors(gallery, emphasis))
     if np.isnan(vector).any():
         raise QueryError("the query's vectors cancel out to nothing; give fewer negatives, or other ones")
-    return Query(vector, rows)
+    return Query(vector, like, unlike)
 
 
 def _factors(gallery: Gallery, emphasis: str | Mapping[str, float]) -> Mapping[str, float]:
@@ -83,8 +86,8 @@ def _factors(gallery: Gallery, emphasis: str | Mapping[str, float]) -> Mapping[s
     return emphasis
 
 
-def _examples(gallery: Gallery, given: Any, name: str, domain: Any) -> tuple[NDArray[np.float32], list[int]]:
-    """``(m, d)`` vectors as the index compares them, and the gallery rows that they came from."""
+def _examples(gallery: Gallery, given: Any, name: str, domain: Any) -> Found:
+    """Objects of the index, or vectors alone, as the index compares them."""
     if isinstance(given, OBJECTS):
         given = [given]
     if not isinstance(given, (Sequence, np.ndarray)) or len(given) == 0:
@@ -94,8 +97,7 @@ def _examples(gallery: Gallery, given: Any, name: str, domain: Any) -> tuple[NDA
             "a list of these"
         )
     if all(isinstance(item, OBJECTS) for item in given):
-        rows = [_row(gallery, item if isinstance(item, str) else item.id) for item in given]
-        return gallery.vectors[rows], rows
+        return _objects(gallery, [item if isinstance(item, str) else item.id for item in given])
     vectors = _vectors(gallery, given, name)
     if domain is not None and gallery.whitening is None:
         raise OptionError(
@@ -103,26 +105,37 @@ def _examples(gallery: Gallery, given: Any, name: str, domain: Any) -> tuple[NDA
             f'simfind.build_index(samples, "{gallery.patches_field}", whiten=True, overwrite=True)'
         )
     if gallery.whitening is None:
-        return vectors, []
+        return _nothing(gallery)._replace(vectors=vectors)
     whitening = gallery.whitening
     if domain is not None:
         whitening = whitening.centred_on(_vectors(gallery, domain, "query_domain"))
-    return whitening.apply(vectors), []
+    return _nothing(gallery)._replace(vectors=whitening.apply(vectors))
 
 
-def _row(gallery: Gallery, label_id: str) -> int:
-    if label_id in gallery.row_of:
-        return gallery.row_of[label_id]
+def _nothing(gallery: Gallery) -> Found:
+    return Found([], [], [], np.empty(0, np.float32), np.empty((0, gallery.parts[-1].stop), np.float32))
+
+
+def _objects(gallery: Gallery, label_ids: list[str]) -> Found:
+    found = gallery.known(label_ids)
+    missing = next((label_id for label_id in label_ids if label_id not in set(found.label_ids)), None)
+    if missing is None:
+        return found
     dataset = fo.load_dataset(gallery.dataset_name)
-    field = gallery.patches_field
-    if _fields.has_object(dataset, field, label_id):
+    field, vectors = gallery.patches_field, gallery.embeddings_field
+    there = _fields.find_object(dataset, field, missing)
+    if there is None:
         raise QueryError(
-            f'object "{label_id}" in "{field}" has no vector; run simfind.embed(samples, "{field}", '
-            f'embeddings_field="{gallery.embeddings_field}")'
+            f'"{missing}" is the id of no object in "{field}" of dataset "{dataset.name}"; '
+            f'see dataset.values("{field}.detections.id", unwind=True), or search for its vector'
+        )
+    if not there.has_field(vectors) or there[vectors] is None:
+        raise QueryError(
+            f'object "{missing}" in "{field}" has no vector; run simfind.embed(samples, "{field}", '
+            f'embeddings_field="{vectors}"), then simfind.refresh(samples)'
         )
     raise QueryError(
-        f'"{label_id}" is the id of no object in "{field}" of dataset "{dataset.name}"; '
-        f'see dataset.values("{field}.detections.id", unwind=True), or search for its vector'
+        f'object "{missing}" in "{field}" has a vector, but is not in the index; run simfind.refresh(samples)'
     )
 
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fiftyone_simfind import _fields, _query
+from fiftyone_simfind import _fields
 from fiftyone_simfind._batches import Batches
 from fiftyone_simfind._fields import BoxedImage
-from fiftyone_simfind._gallery import Gallery
 from fiftyone_simfind._query import Query
+from fiftyone_simfind._rules import Found
 from fiftyone_simfind._types import Embedder, EmbedReport
 from fiftyone_simfind.errors import OptionError, QueryError
 from fiftyone_simfind.numerics import fusion
@@ -27,17 +27,9 @@ _lock = threading.Lock()
 
 
 def rerank(
-    samples: Any,
-    gallery: Gallery,
-    target: Query,
-    scores: NDArray,
-    rows: NDArray[np.intp],
-    *,
-    model: Any,
-    negatives: Any,
-    reverse: bool,
-) -> tuple[NDArray, NDArray[np.intp]]:
-    """The scores of all objects, with new ones for those found, and the rows of those in their new order.
+    samples: Any, target: Query, asked: Found, found: Found, places: dict, *, model: Any, reverse: bool
+) -> tuple[Found, Found]:
+    """The query's objects with new scores, and what was found with new scores in its new order.
 
     An object's new score is the mean of two cosine similarities, the index's and that of the crops, weighed by
     :func:`fiftyone_simfind.numerics.fusion.shares`. An object whose image cannot be read counts as average to the
@@ -45,12 +37,11 @@ def rerank(
 
     Args:
         samples: where the objects are
-        gallery: the objects of the index
         target: the query
-        scores: ``(n,)`` scores of all objects in the index
-        rows: those found, to put into a new order
+        asked: its objects, with their scores in the index
+        found: those to put into a new order
+        places: filepath and bounding box of all of them, by label id
         model: what :func:`fiftyone_simfind.models.load_embedder` takes
-        negatives: as the user gave them
         reverse: least similar first
 
     Raises:
@@ -58,62 +49,56 @@ def rerank(
         QueryError: the crop of a query's object cannot be embedded, or the crops cancel out
         ModelError: the model cannot be loaded
     """
-    unlike = [] if negatives is None else _query.resolve(gallery, negatives).rows
-    if not target.rows or (negatives is not None and not unlike):
+    like, unlike = asked.label_ids, target.unlike.label_ids
+    if not like or len(unlike) < len(target.unlike.vectors):
         raise OptionError(
             f"rerank={model!r} looks at crops, and a vector has none; search by label ids, or leave rerank out"
         )
     from fiftyone_simfind.models import load_embedder
 
-    needed = list(dict.fromkeys([*target.rows, *unlike, *rows.tolist()]))
-    vectors = _crop_vectors(samples, gallery, needed, load_embedder(model))
-    query = _combine(gallery, vectors, target.rows, unlike)
-    again = np.array([vectors[row] @ query if row in vectors else np.nan for row in needed])
-    return _order(scores, rows, needed, again, reverse)
+    needed = list(dict.fromkeys([*like, *unlike, *found.label_ids]))
+    vectors = _crop_vectors(samples, needed, places, load_embedder(model))
+    query = _combine(vectors, like, unlike)
+    again = [
+        np.array([vectors[i] @ query if i in vectors else np.nan for i in some.label_ids]) for some in (asked, found)
+    ]
+    weights = fusion.shares(found.scores, again[1])
+    scores = [
+        fusion.fuse(some.scores, crops, weights).astype(np.float32)
+        for some, crops in zip((asked, found), again, strict=True)
+    ]
+    order = np.argsort(scores[1] if reverse else -scores[1], kind="stable")
+    return asked._replace(scores=scores[0]), found._replace(scores=scores[1]).take(order.tolist())
 
 
-def _order(
-    scores: NDArray, rows: NDArray[np.intp], needed: list[int], again: NDArray, reverse: bool
-) -> tuple[NDArray, NDArray[np.intp]]:
-    """New scores for the rows needed, weighed over those to order, and these in order; equal ones stay as they were."""
-    place = {row: i for i, row in enumerate(needed)}
-    candidates = [place[row] for row in rows.tolist()]
-    weights = fusion.shares(scores[rows], again[candidates])
-    fused = np.array(scores, dtype=np.float64)
-    fused[needed] = fusion.fuse(scores[needed], again, weights)
-    return fused, rows[np.argsort(fused[rows] if reverse else -fused[rows], kind="stable")]
-
-
-def _combine(gallery: Gallery, vectors: dict, like: list[int], unlike: list[int]) -> NDArray[np.float32]:
+def _combine(vectors: dict, like: list[str], unlike: list[str]) -> NDArray[np.float32]:
     """One vector of the query's crops, by the same rule as that of its vectors in the index."""
-    for row in [*like, *unlike]:
-        if row not in vectors:
+    for label_id in [*like, *unlike]:
+        if label_id not in vectors:
             raise QueryError(
-                f'the crop of object "{gallery.label_ids[row]}" cannot be looked at: its image cannot be read, or its '
+                f'the crop of object "{label_id}" cannot be looked at: its image cannot be read, or its '
                 "box has no area; leave rerank out"
             )
-    query = vx.combine([vectors[row] for row in like], [vectors[row] for row in unlike])
+    query = vx.combine([vectors[i] for i in like], [vectors[i] for i in unlike])
     if np.isnan(query).any():
         raise QueryError("the vectors of the query's crops cancel out to nothing; give fewer negatives, or other ones")
     return query
 
 
 def _crop_vectors(
-    samples: Any, gallery: Gallery, rows: list[int], embedder: Embedder
-) -> dict[int, NDArray[np.float32]]:
-    """The vector of each row's crop, from the cache or from its image; without the rows that have none."""
-    label_ids = gallery.label_ids[rows].tolist()
-    path = _fields.objects_path(samples, gallery.patches_field)
-    places = _fields.places(samples, path, gallery.sample_ids[rows].tolist())
+    samples: Any, label_ids: list[str], places: dict, embedder: Embedder
+) -> dict[str, NDArray[np.float32]]:
+    """The vector of each object's crop, from the cache or from its image; without those that have none."""
+    name = _fields.dataset_of(samples).name
     keys = {}
     for label_id in label_ids:
         file, box = places[label_id]
-        keys[label_id] = (gallery.dataset_name, label_id, file, _changed(file), *(box or ()), embedder.name)
+        keys[label_id] = (name, label_id, file, _changed(file), *(box or ()), embedder.name)
     with _lock:
         vectors = {label_id: _cache[key] for label_id, key in keys.items() if key in _cache}
     vectors |= _embed([label_id for label_id in label_ids if label_id not in vectors], places, embedder)
     _keep({keys[label_id]: vector for label_id, vector in vectors.items()})
-    return {row: vectors[i] for row, i in zip(rows, label_ids, strict=True) if i in vectors}
+    return vectors
 
 
 def _changed(file: str) -> int | None:

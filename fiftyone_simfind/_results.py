@@ -70,7 +70,9 @@ class SearchResults(Sequence[Match]):
 
     def view(self) -> Any:
         """A ``PatchesView`` of the matches in order, for the App."""
-        return _fields.patches_in_order(self._samples, self.patches_field, self.ids)
+        return _fields.patches_in_order(
+            self._samples, self.patches_field, self.ids, [match.sample_id for match in self.matches]
+        )
 
     def to_dataframe(self) -> pd.DataFrame:
         """A table with a row for each match and the columns of :class:`Match`."""

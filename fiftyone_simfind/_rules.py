@@ -54,5 +54,5 @@ class Found(NamedTuple):
 
     def take(self, rows: Sequence[int]) -> Found:
         """Some of them, in another order."""
-        ids, samples, labels = ([column[row] for row in rows] for column in self[:3])
-        return Found(ids, samples, labels, self.scores[rows], self.vectors[rows])
+        ids, samples = [self.label_ids[row] for row in rows], [self.sample_ids[row] for row in rows]
+        return Found(ids, samples, [self.labels[row] for row in rows], self.scores[rows], self.vectors[rows])

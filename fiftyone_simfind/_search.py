@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from fiftyone_simfind import _fields, _gallery, _query, _rerank
 from fiftyone_simfind._explain import Compared
-from fiftyone_simfind._gallery import Gallery
 from fiftyone_simfind._query import Query
 from fiftyone_simfind._results import SearchResults
+from fiftyone_simfind._rules import Found, Rules
 from fiftyone_simfind._types import Match
 from fiftyone_simfind.errors import OptionError
-from fiftyone_simfind.numerics import ranking
 from fiftyone_simfind.numerics import vectors as vx
+
+Places = dict[str, tuple[str, list[float]]]  # filepath and bounding box, by label id
 
 SCOPES = ("all", "same_class", "other_classes")
 
@@ -79,25 +78,31 @@ def search(
         OptionError: an option is out of range, or needs a query with a label, or a query of objects
     """
     _check(k, scope, min_score, rerank_depth)
-    gallery = _gallery.load(samples, brain_key)
+    gallery = _gallery.rank_by(samples, brain_key)
     target = _query.resolve(gallery, query, negatives, emphasis=emphasis, domain=query_domain)
-    rows = ranking.rank(
-        scores := vx.cosine(gallery.vectors, target.vector),
-        k=k if rerank is None else max(k, rerank_depth),
-        eligible=_eligible(gallery, target, samples, scope, classes, include_query, exclude_same_image),
-        groups=gallery.sample_ids if one_per_image else None,
+    rules = Rules(
+        within=None if _fields.is_whole(samples) else samples,
+        **_class_rules(target, scope, classes),
+        not_ids=frozenset() if include_query else frozenset(target.objects.label_ids),
+        not_samples=frozenset(target.objects.sample_ids) if exclude_same_image else frozenset(),
         min_score=min_score,
+        one_per_image=one_per_image,
         reverse=reverse,
     )
+    found, places = _rank(samples, gallery, target, k if rerank is None else max(k, rerank_depth), rules)
+    scores = vx.similarity(target.objects.vectors, target.vector)
+    asked = target.objects._replace(scores=scores[: len(target.objects.label_ids)])
     if rerank is not None:
-        scores, rows = _rerank.rerank(
-            samples, gallery, target, scores, rows, model=rerank, negatives=negatives, reverse=reverse
-        )
-    found = _matches(samples, gallery, [*target.rows, *rows[:k].tolist()], scores)
-    split = len(target.rows)
+        asked, found = _rerank.rerank(samples, target, asked, found, places, model=rerank, reverse=reverse)
+    found = found.take(range(min(k, len(found.label_ids))))
     path = f"{_fields.objects_path(samples, gallery.patches_field)}.{gallery.embeddings_field}"
-    compared = Compared(target.vector, gallery.vectors[rows[:k]], gallery.parts, gallery.whitening, path)
-    return SearchResults(samples, gallery.patches_field, query=found[:split], matches=found[split:], compared=compared)
+    return SearchResults(
+        samples,
+        gallery.patches_field,
+        query=_matches(asked, places),
+        matches=_matches(found, places),
+        compared=Compared(target.vector, found.vectors, gallery.parts, gallery.whitening, path),
+    )
 
 
 def sort_by_similarity(samples: Any, query: Any, *, score_field: str | None = None, **search_options: Any) -> Any:
@@ -132,54 +137,36 @@ def _check(k: int, scope: str, min_score: float | None, rerank_depth: int) -> No
         raise OptionError(f"min_score={min_score} must lie in [-1, 1], like every cosine similarity")
 
 
-def _eligible(
-    gallery: Gallery,
-    target: Query,
-    samples: Any,
-    scope: str,
-    classes: Sequence[str] | None,
-    include_query: bool,
-    exclude_same_image: bool,
-) -> NDArray[np.bool_]:
-    """Which objects may be found at all, ``(n,)`` bool."""
-    eligible = np.ones(len(gallery.label_ids), dtype=bool)
-    inside = gallery.within(samples)
-    if inside is not None:
-        eligible &= inside
-    if scope != "all":
-        alike = _has_label(gallery, _labels_of(gallery, target, scope))
-        eligible &= alike if scope == "same_class" else ~alike
-    if classes is not None:
-        eligible &= _has_label(gallery, set([classes] if isinstance(classes, str) else classes))
-    if exclude_same_image:
-        eligible &= ~np.isin(gallery.sample_ids, gallery.sample_ids[target.rows])
-    if not include_query:
-        eligible[target.rows] = False
-    return eligible
-
-
-def _labels_of(gallery: Gallery, target: Query, scope: str) -> set[str]:
-    labels = {label for label in gallery.labels[target.rows] if label is not None}
-    if not labels:
+def _class_rules(target: Query, scope: str, classes: Sequence[str] | None) -> dict[str, Any]:
+    wanted = None if classes is None else frozenset([classes] if isinstance(classes, str) else classes)
+    if scope == "all":
+        return {"labels": wanted}
+    own = frozenset(label for label in target.objects.labels if label is not None)
+    if not own:
         raise OptionError(f'scope="{scope}" needs a query with a label; search by label id, or name the classes')
-    return labels
+    if scope == "other_classes":
+        return {"labels": wanted, "not_labels": own}
+    return {"labels": own if wanted is None else own & wanted}
 
 
-def _has_label(gallery: Gallery, labels: set[str]) -> NDArray[np.bool_]:
-    return np.fromiter((label in labels for label in gallery.labels), dtype=bool, count=len(gallery.labels))
-
-
-def _matches(samples: Any, gallery: Gallery, rows: list[int], scores: NDArray) -> list[Match]:
+def _rank(samples: Any, gallery: Any, target: Query, k: int, rules: Rules) -> tuple[Found, Places]:
+    """What is found, and where that and the query's objects are; without what was deleted since the index was made."""
     path = _fields.objects_path(samples, gallery.patches_field)
-    places = _fields.places(samples, path, gallery.sample_ids[rows].tolist())
-    return [
-        Match(
-            label_id=label_id,
-            sample_id=str(gallery.sample_ids[row]),
-            filepath=places[label_id][0],
-            label=gallery.labels[row],
-            bounding_box=places[label_id][1],
-            score=float(scores[row]),
+    while True:
+        found = gallery.rank(target.vector, k, rules)
+        places = _fields.places(
+            samples, path, [*target.objects.sample_ids, *target.unlike.sample_ids, *found.sample_ids]
         )
-        for row, label_id in zip(rows, gallery.label_ids[rows].tolist(), strict=True)
+        gone = [label_id for label_id in found.label_ids if label_id not in places]
+        if not gone:
+            return found, places
+        rules = replace(rules, not_ids=rules.not_ids.union(gone))
+
+
+def _matches(found: Found, places: Places) -> list[Match]:
+    columns = zip(found.label_ids, found.sample_ids, found.labels, found.scores.tolist(), strict=True)
+    return [
+        Match(label_id, sample_id, places[label_id][0], label, places[label_id][1], score)
+        for label_id, sample_id, label, score in columns
+        if label_id in places
     ]

@@ -106,6 +106,51 @@ class EmbedReport:
 
 
 @dataclass(frozen=True)
+class IndexStatus:
+    """How an index stands to its dataset.
+
+    Attributes:
+        brain_key: name of the index
+        objects: how many the dataset has in the index's field
+        indexed: how many the index has
+        new: those without a vector that no model has looked at
+        edited: those whose box is another one than their vector was made of
+        removed: those that the index has, but the dataset no longer, or no longer with a vector
+        other_model: those in the index whose vectors were made by another model than now fills the field
+        not_indexed: those with a vector that the index does not have, or does not have as it is now
+        without_vector: those that have none for good: no area inside their image, or numbers without a direction
+    """
+
+    brain_key: str
+    objects: int
+    indexed: int
+    new: int
+    edited: int
+    removed: int
+    other_model: int
+    not_indexed: int
+    without_vector: int
+
+    @property
+    def up_to_date(self) -> bool:
+        """Whether a refresh would change nothing."""
+        return not (self.new or self.edited or self.removed or self.other_model or self.not_indexed)
+
+    def __str__(self) -> str:
+        told = {
+            "new": self.new,
+            "edited": self.edited,
+            "removed": self.removed,
+            "made by another model": self.other_model,
+            "with a vector that is not in the index": self.not_indexed,
+            "without a possible vector": self.without_vector,
+        }
+        parts = [f"{count:,} {what}" for what, count in told.items() if count]
+        head = f'index "{self.brain_key}": {self.indexed:,} of {self.objects:,} objects'
+        return ", ".join([head, *parts, "up to date"] if self.up_to_date else [head, *parts])
+
+
+@dataclass(frozen=True)
 class Match:
     """One object found by a search.
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fiftyone_simfind.backend import sidecar as sc
 from fiftyone_simfind.backend.objects import Batch, Source
-from fiftyone_simfind.backend.sidecar import Sidecar, Table
+from fiftyone_simfind.backend.sidecar import Sidecar, Table, encode_labels
 from fiftyone_simfind.errors import FieldError
 from fiftyone_simfind.numerics import ids as idx
 from fiftyone_simfind.numerics import stamps as st
@@ -62,7 +62,7 @@ class Columns:
         self.norms.append(np.linalg.norm(vectors[good], axis=1).astype(np.float32))
         self.pending.append(batch.ids[rest])
         self.pending_rows.append(batch.sample_rows[rest] + offset)
-        self.pending_tried.append((batch.stamps[rest] != 0) & ~_edited(batch, rest))
+        self.pending_tried.append((batch.stamps[rest] < 0) & ~_edited(batch, rest))
         return vectors[good]
 
     def table(self) -> Table:
@@ -86,14 +86,6 @@ class Columns:
             pending_rows=_join(self.pending_rows, np.empty(0)).astype(np.int32),
             pending_tried=_join(self.pending_tried, np.empty(0)).astype(bool),
         )
-
-
-def encode_labels(labels: list[str | None]) -> tuple[NDArray[np.str_], NDArray[np.int32]]:
-    """``(c,)`` the classes' names in the order of the alphabet, and ``(n,)`` the place of each label's, -1 for None."""
-    names = sorted({label for label in labels if label is not None})
-    place = {name: row for row, name in enumerate(names)}
-    codes = np.fromiter((-1 if label is None else place[label] for label in labels), np.int32, len(labels))
-    return np.array(names, str), codes
 
 
 def build(folder: Path, source: Source, fit: Callable[[Vectors], Transform]) -> tuple[Sidecar, int]:
@@ -145,7 +137,7 @@ def _write(folder: Path, table: Table, stored: Vectors, transform: Transform) ->
 def _edited(batch: Batch, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
     """Whether the box of each object is another one than its stamp was made of; without a stamp nobody knows."""
     boxes = [batch.boxes[row] or [np.nan] * 4 for row in rows]
-    found = batch.stamps[rows]
+    found = np.abs(batch.stamps[rows])
     return (found != 0) & ~st.same_box(found, st.stamps(np.array(boxes, float).reshape(-1, 4), ""))
 
 

@@ -52,7 +52,9 @@ class Changes:
         return bool(len(self.added) or self.removed)
 
 
-def compare(old: Sidecar, source: Source, dim: int, transform: Callable[[Vectors], Vectors]) -> Changes | None:
+def compare(
+    old: Sidecar, source: Source, dim: int, transform: Callable[[Vectors], Vectors], *, whole: bool = False
+) -> Changes | None:
     """What has changed since a version was made; None where so much of it has that all is better made anew.
 
     Args:
@@ -60,20 +62,22 @@ def compare(old: Sidecar, source: Source, dim: int, transform: Callable[[Vectors
         source: of the objects
         dim: length of the vectors, as they were stored
         transform: makes of them what the index compares
+        whole: go through with it in any case; vectors of another length are then all different ones
     """
     samples, modified = source.versions(old.table.samples, old.table.modified)
     at = Lookup(old.table.samples).find(samples)
     touched = (at < 0) | (modified == 0)
     touched[at >= 0] |= old.table.modified[at[at >= 0]] != modified[at >= 0]
-    if not len(old.vectors) or not len(samples) or touched.mean() > MOST:
+    if not whole and (not len(old.vectors) or not len(samples) or touched.mean() > MOST):
         return None
     columns, found = Columns(), [np.empty((0, old.vectors.shape[1]), np.float32)]
     for batch in source.batches(samples[touched]):
         vectors = columns.take(batch, source.path, None)
         if len(vectors):
-            if vectors.shape[1] != dim:
+            if vectors.shape[1] != dim and not whole:
                 return None
-            found.append(transform(vectors))
+            same = vectors.shape[1] == dim
+            found.append(transform(vectors) if same else np.full((len(vectors), found[0].shape[1]), 9, np.float32))
     return _next(old, samples, modified, touched, columns, np.concatenate(found))
 
 

@@ -87,15 +87,17 @@ class Home:
             self._metric = (now.metric, state.load_metric(self._dataset, self._run, now.metric))
         return self._metric[1]
 
-    def rebuild(self, *, use: Whitening | None = None, refit: bool = False) -> Rows:
+    def rebuild(self, *, use: Whitening | None = None, learnt: bool = True, refit: bool = False) -> Rows:
         """The index, made anew from the vectors in the dataset.
 
         Args:
-            use: a whitening that was learnt from labels, for this and all later versions
+            use: a whitening to use from now on
+            learnt: whether that was learnt from labels, and is to stay when the dataset changes
             refit: fit the whitening anew, without labels
         """
         with self._locked():
-            chosen = use if use is not None else None if refit else self.whitening()
+            kept = None if refit else self.whitening()
+            chosen = kept if use is None else use
 
             def fit(stored: Vectors) -> Transform:
                 nonlocal chosen
@@ -107,7 +109,7 @@ class Home:
                 return chosen.apply if chosen is not None else vx.normalize
 
             made, unusable = builder.build(self.folder, self._source, fit)
-            self._commit(made, chosen, learnt=use is not None or (self.state().learnt and chosen is self._metric[1]))
+            self._commit(made, chosen, learnt=learnt if use is not None else self.state().learnt and chosen is kept)
         if unusable:
             path = self._source.path
             logger.warning('%d vectors in "%s" are all zeros or not finite; no search finds them', unusable, path)
@@ -118,9 +120,10 @@ class Home:
         with self._locked():
             before = self.rows()
             found = self.changes(before)
-            if found is None or self._drifted(int(found.table.alive.sum())):
-                now = self.state()
-                return self.rebuild(refit=not now.learnt)
+            if found is None or self._grown(int(found.table.alive.sum())):
+                drifted = self._drifted()
+                if found is None or drifted:
+                    return self.rebuild(refit=drifted)
             if found.unusable:
                 path = self._source.path
                 logger.warning('%d vectors in "%s" are all zeros or not finite', found.unusable, path)
@@ -129,12 +132,17 @@ class Home:
             self._commit(made, self.whitening(), learnt=now.learnt, fitted_on=now.fitted_on)
         return self.rows()
 
-    def changes(self, before: Rows) -> Changes | None:
-        """What has changed in the dataset; None where so much has that the index is better made anew."""
+    def changes(self, before: Rows, *, whole: bool = False) -> Changes | None:
+        """What has changed in the dataset; None where so much has that the index is better made anew.
+
+        Args:
+            before: the index
+            whole: say what in any case
+        """
         whitening = self.whitening()
         dim = whitening.parts[-1].stop if whitening else before.vectors.shape[1]
         transform = whitening.apply if whitening else vx.normalize
-        return changes.compare(before.sidecar, self._source, dim, transform)
+        return changes.compare(before.sidecar, self._source, dim, transform, whole=whole)
 
     def remove(self) -> None:
         """Remove all versions of the index, on this machine and in the database."""
@@ -176,19 +184,23 @@ class Home:
     def _parts_of(self, dim: int) -> list[Part] | None:
         return self._parts if self._parts and self._parts[-1].stop == dim else None
 
-    def _drifted(self, count: int) -> bool:
-        """Whether an index has changed so much that a whitening fitted today would give other scores."""
+    def _grown(self, count: int) -> bool:
+        fitted_on = self.state().fitted_on
+        return abs(count - fitted_on) > GROWN * fitted_on
+
+    def _drifted(self) -> bool:
+        """Whether a whitening fitted today would give other scores; what was learnt from labels stays in any case."""
         now, whitening = self.state(), self.whitening()
-        if whitening is None or now.learnt or abs(count - now.fitted_on) <= GROWN * now.fitted_on:
+        if whitening is None or now.learnt:
             return False
         samples, _ = self._source.versions()
         rng = np.random.default_rng(SEED)
         some = rng.choice(len(samples), min(DRIFT_SAMPLES, len(samples)), replace=False)
         columns = builder.Columns()
         found = [columns.take(batch, self._source.path, None) for batch in self._source.batches(samples[np.sort(some)])]
-        vectors = np.concatenate(found)
-        if len(vectors) < 2:
-            return False
+        vectors = np.concatenate([some for some in found if len(some)] or [np.empty((0, 0), np.float32)])
+        if len(vectors) < 2 or vectors.shape[1] != whitening.parts[-1].stop:
+            return len(vectors) >= 2
         left, right = rng.permutation(len(vectors)), rng.permutation(len(vectors))
         scores = []
         for way in (whitening, wh.fit(vectors, whitening.parts)):

@@ -100,7 +100,7 @@ class Queries(SimilarityIndex, DuplicatesMixin):
             found, single = [self._aggregated(rows, vectors, AGGREGATIONS[aggregation], k, reverse)], True
         return self._output(rows, found, single, return_dists)
 
-    def _radius_neighbors(self, query: Any = None, thresh: float | None = None, return_dists: bool = False) -> Any:
+    def _radius_neighbors(self, query: Any = None, thresh: float = 0.0, return_dists: bool = False) -> Any:
         rows = self.rows
         if query is None:
             return self._of_all(rows, return_dists, thresh=thresh)

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from fiftyone_simfind.backend import scan
 from fiftyone_simfind.backend import sidecar as sc
-from fiftyone_simfind.backend.scan import Scan, Vectors
-from fiftyone_simfind.backend.sidecar import Sidecar
+from fiftyone_simfind.backend.scan import FloatScan, Scan, Vectors
+from fiftyone_simfind.backend.sidecar import Matrices, Sidecar, Table, encode_labels
 from fiftyone_simfind.numerics import ids as idx
+from fiftyone_simfind.numerics.codes import Codes
 from fiftyone_simfind.numerics.ids import Ids, Lookup
 
 MAX_OPEN = 4  # indexes
@@ -34,12 +35,12 @@ class Rows:
         vectors: ``(n, d)`` float32 of length 1; rows that were removed are among them
     """
 
-    def __init__(self, sidecar: Sidecar):
+    def __init__(self, sidecar: Sidecar, chosen: Scan | None = None):
         self.sidecar = sidecar
         self.table = sidecar.table
         self.vectors = sidecar.vectors
         self.views: OrderedDict[tuple, tuple[NDArray, int]] = OrderedDict()
-        self._scan: Scan = scan.choose(sidecar.vectors, sidecar.coded)
+        self._scan: Scan = chosen or scan.choose(sidecar.vectors, sidecar.coded)
 
     @cached_property
     def living(self) -> NDArray[np.intp]:
@@ -69,7 +70,7 @@ class Rows:
 
     def labels(self, rows: NDArray[np.intp]) -> NDArray[np.object_]:
         """Their classes, or None."""
-        names = np.append(self.table.classes.astype(object), None)
+        names = np.array([*self.table.classes.tolist(), None], object)
         return names[self.table.label_codes[rows]]
 
     def has_label(self, labels: Sequence[str] | set[str] | frozenset[str]) -> NDArray[np.bool_]:
@@ -121,6 +122,33 @@ def open_version(folder: Path, version: str) -> Rows:
         while len(_open) > MAX_OPEN:
             _open.popitem(last=False)
         return _open[key]
+
+
+def in_memory(ids: Ids, samples: Ids, labels: list[str | None], vectors: Vectors) -> Rows:
+    """The rows of an index that is not ours: ids of ``n`` objects and of their samples, classes, unit vectors."""
+    present, sample_rows = np.unique(samples, return_inverse=True)
+    classes, codes = encode_labels(labels)
+    nothing = np.zeros(len(ids), np.float32)
+    table = Table(
+        ids=ids,
+        sample_rows=sample_rows.astype(np.int32),
+        label_codes=codes,
+        stamps=np.zeros(len(ids), np.int64),
+        edited=np.zeros(len(ids), bool),
+        norms=nothing + 1,
+        alive=np.ones(len(ids), bool),
+        scales=nothing,
+        errors=nothing,
+        samples=present,
+        modified=np.zeros(len(present), np.int64),
+        classes=classes,
+        pending=ids[:0],
+        pending_rows=sample_rows[:0].astype(np.int32),
+        pending_tried=np.zeros(0, bool),
+    )
+    coded = Codes(np.empty((0, vectors.shape[1]), np.int8), nothing, nothing)
+    made = Sidecar("", table, vectors, coded, Matrices("", len(ids), vectors.shape[1]))
+    return Rows(made, FloatScan(vectors))
 
 
 def forget(folder: Path) -> None:

@@ -104,6 +104,14 @@ class Sidecar:
     matrices: Matrices
 
 
+def encode_labels(labels: list[str | None]) -> tuple[NDArray[np.str_], NDArray[np.int32]]:
+    """``(c,)`` the classes' names in the order of the alphabet, and ``(n,)`` the place of each label's, -1 for None."""
+    names = sorted({label for label in labels if label is not None})
+    place = {name: row for row, name in enumerate(names)}
+    codes = np.fromiter((-1 if label is None else place[label] for label in labels), np.int32, len(labels))
+    return np.array(names, str), codes
+
+
 def home(dataset_id: Any, run: str) -> Path:
     """The folder of an index, beside the one of FiftyOne's own database."""
     return Path(fo.config.database_dir).resolve().parent / "simfind" / str(dataset_id) / run
@@ -140,7 +148,7 @@ def write(folder: Path, table: Table, matrices: Matrices) -> str:
     about = json.dumps({"format": FORMAT, "matrices": vars(matrices)})
     unfinished = folder / f"{version}.part"
     with open(unfinished, "wb") as file:
-        np.savez(file, about=np.array(about), **vars(table))  # type: ignore[arg-type]
+        np.savez(file, about=np.array(about), **vars(table))
         _sync(file)
     os.replace(unfinished, folder / f"{version}.npz")
     return version

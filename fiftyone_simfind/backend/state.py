@@ -22,14 +22,14 @@ class State(NamedTuple):
     Attributes:
         metric: name of the whitening that was fitted for it; None where vectors are compared as they are
         version: name of the version of its vectors; None for the backends of others
-        count: how many objects that version has
+        size: how many objects that version has
         fitted_on: how many it had when the whitening was fitted
         learnt: whether that was learnt from labels
     """
 
     metric: str | None = None
     version: str | None = None
-    count: int = 0
+    size: int = 0
     fitted_on: int = 0
     learnt: bool = False
 
@@ -75,6 +75,16 @@ def load_metric(dataset: Any, run: str, metric: str | None) -> Whitening | None:
     """What was fitted for an index, or None."""
     stored = None if metric is None else _store(dataset).get(f"{run}.{metric}")
     return None if stored is None else Whitening.from_dict(stored)
+
+
+def save_facts(dataset: Any, run: str, facts: dict[str, Any]) -> None:
+    """Keep what else is to be known of an index."""
+    _store(dataset).set(f"{run}.{ENGINE}", facts)
+
+
+def load_facts(dataset: Any, run: str) -> dict[str, Any] | None:
+    """What :func:`save_facts` kept for an index, or None."""
+    return _store(dataset).get(f"{run}.{ENGINE}")
 
 
 def _store(dataset: Any) -> ExecutionStore:

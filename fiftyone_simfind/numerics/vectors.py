@@ -56,7 +56,7 @@ def cosine(unit_vectors: NDArray[np.float32], unit_query: NDArray[np.float32]) -
 
 
 def similarity(unit_vectors: NDArray[np.float32], unit_query: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The score of a search: cosine similarity of ``(n, d)`` unit vectors to a ``(d,)`` unit query, ``(n,)`` in [-1, 1].
+    """The scores of a search: cosine similarity of ``(n, d)`` unit vectors to a ``(d,)`` one, ``(n,)`` in [-1, 1].
 
     Summed in float64 row by row and rounded once, so that a vector scores the same whatever else is looked at, and
     equal vectors score the same.
