@@ -1,0 +1,230 @@
+"""The nearest objects of every object, as a table that is kept with the dataset."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+from typing import Any
+
+import fiftyone as fo
+import numpy as np
+from numpy.typing import NDArray
+
+from fiftyone_simfind import _fields, _gallery
+from fiftyone_simfind._gallery import Gallery
+from fiftyone_simfind._neighbor_table import NeighborRules, NeighborTable
+from fiftyone_simfind.errors import BrainRunError, FieldError, OptionError
+from fiftyone_simfind.numerics import neighbors as nb
+
+METHOD = "simfind_neighbors"
+NEIGHBORS = {"neighbors": "label ids of the nearest objects and their cosine similarities"}
+BATCH = 10_000  # objects written at a time
+
+
+def compute_neighbors(
+    samples: Any,
+    *,
+    brain_key: str = "simfind",
+    k: int = 10,
+    scope: str = "all",
+    exclude_same_image: bool = False,
+    min_score: float | None = None,
+    neighbors_field: str | None = None,
+    progress: Any = None,
+) -> NeighborTable:
+    """The ``k`` nearest objects of every object, under the rules and with the scores of :func:`search`.
+
+    The table is exact, and of the objects as the index holds them now. It is kept with the dataset in place of an
+    earlier one of the index, and :func:`load_neighbors` gives it back::
+
+        table = simfind.compute_neighbors(dataset, k=10)
+        table.of(label_id)             # its neighbours, nearest first
+        table.near_duplicates(0.98)    # pairs of objects that are almost the same
+        table.outliers(50)             # objects unlike all others
+
+    Args:
+        samples: dataset or view; only the objects in it are asked about and found
+        brain_key: name of the index
+        k: at most this many neighbours; an object is never its own
+        scope: ``"all"``, or only objects of the ``"same_class"`` or of ``"other_classes"``; with these two an object
+            without a label has no neighbours
+        exclude_same_image: leave out objects in the object's own image
+        min_score: leave out neighbours that score less
+        neighbors_field: new attribute of the detections for the label ids of their neighbours, a list each, nearest
+            first; the attribute ``f"{neighbors_field}_scores"`` gets the scores. What an earlier call wrote there is
+            replaced, and ``dataset.delete_sample_field(f"{patches_field}.detections.{neighbors_field}")`` removes it
+        progress: True, False, None for FiftyOne's default, or a function that is given the progress bar
+
+    Raises:
+        BrainRunError: there is no such index
+        FieldError: ``neighbors_field`` names an attribute that holds something else
+        OptionError: an option is out of range
+    """
+    _check(k, scope, min_score)
+    gallery = _gallery.load(samples, brain_key)
+    if neighbors_field is not None:
+        _require_free(samples, gallery, neighbors_field)
+    inside = gallery.within(samples)
+    rows = np.arange(len(gallery.label_ids)) if inside is None else np.flatnonzero(inside)
+    rules = NeighborRules(k, scope, exclude_same_image, min_score)
+    neighbors, scores = _nearest(gallery, rows, rules, progress)
+    table = NeighborTable(
+        label_ids=gallery.label_ids[rows],
+        sample_ids=gallery.sample_ids[rows],
+        labels=gallery.labels[rows],
+        neighbors=_places(neighbors, rows, len(gallery.label_ids)),
+        scores=scores,
+        brain_key=brain_key,
+        patches_field=gallery.patches_field,
+        dataset_name=gallery.dataset_name,
+        rules=rules,
+    )
+    _keep(_fields.dataset_of(samples), table)
+    if neighbors_field is not None:
+        _write(samples, table, neighbors_field)
+    return table
+
+
+def load_neighbors(samples: Any, *, brain_key: str = "simfind") -> NeighborTable:
+    """The table that :func:`compute_neighbors` made last for an index, of the objects as they were then.
+
+    Raises:
+        BrainRunError: there is none
+    """
+    dataset = _fields.dataset_of(samples)
+    key = _run_key(brain_key)
+    found = dataset.load_run_results(key, cache=False, load_view=False) if _is_ours(dataset, key) else None
+    if found is None:
+        raise BrainRunError(
+            f'dataset "{dataset.name}" has no table of neighbours for the index "{brain_key}"; make one with '
+            f'simfind.compute_neighbors(samples, brain_key="{brain_key}")'
+        )
+    return NeighborTable.from_arrays({name: _unpacked(packed) for name, packed in found.arrays.items()})
+
+
+def _check(k: int, scope: str, min_score: float | None) -> None:
+    if not isinstance(k, int) or k < 1:
+        raise OptionError(f"k={k!r} must be a whole number of at least 1")
+    if scope not in nb.SCOPES:
+        raise OptionError(f'scope="{scope}" must be one of {nb.SCOPES}')
+    if min_score is not None and not -1 <= min_score <= 1:
+        raise OptionError(f"min_score={min_score} must lie in [-1, 1], like every cosine similarity")
+
+
+def _nearest(
+    gallery: Gallery, rows: NDArray[np.intp], rules: NeighborRules, progress: Any
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    pairs = shown = 0
+    with fo.ProgressBar(total=len(rows), iters_str="objects", progress=progress) as bar:
+
+        def advance(more: int) -> None:
+            nonlocal pairs, shown
+            pairs += more
+            bar.update(count=pairs // len(rows) - shown)
+            shown = pairs // len(rows)
+
+        return nb.nearest(
+            gallery.vectors,
+            rules.k,
+            scope=rules.scope,
+            classes=None if rules.scope == "all" else _codes(gallery.labels),
+            groups=_codes(gallery.sample_ids.tolist()) if rules.exclude_same_image else None,
+            rows=rows,
+            min_score=rules.min_score,
+            advance=advance,
+        )
+
+
+def _codes(values: Iterable[Any]) -> NDArray[np.intp]:
+    """A number for each value, the same for equal ones; -1 for None."""
+    known: dict[Any, int] = {}
+    numbers = [nb.NOTHING if value is None else known.setdefault(value, len(known)) for value in values]
+    return np.array(numbers, dtype=np.intp)
+
+
+def _places(neighbors: NDArray[np.int32], rows: NDArray[np.intp], count: int) -> NDArray[np.int32]:
+    """Rows of the gallery as rows of the table."""
+    places = np.full(count + 1, nb.NOTHING, dtype=np.int32)  # the last one is for neighbours that are not there
+    places[rows] = np.arange(len(rows))
+    return places[neighbors]
+
+
+# The table with the dataset
+
+
+def _run_key(brain_key: str) -> str:
+    return f"{brain_key}_neighbors"
+
+
+def _is_ours(dataset: Any, key: str) -> bool:
+    return dataset.has_run(key) and dataset.get_run_info(key).config.method == METHOD
+
+
+def _keep(dataset: Any, table: NeighborTable) -> None:
+    """Keep a table as a run of FiftyOne's, whose results MongoDB stores in pieces of any number.
+
+    An earlier one is lost only once this is complete.
+    """
+    key = _run_key(table.brain_key)
+    building = f"{key}_new"
+    for name in (key, building):
+        if dataset.has_run(name) and not _is_ours(dataset, name):
+            raise BrainRunError(
+                f'dataset "{dataset.name}" has a run "{name}" that simfind did not make, where the table of neighbours '
+                f'is to be kept; rename it with dataset.rename_run("{name}", "...")'
+            )
+    dataset.register_run(building, dataset.init_run(method=METHOD, **table.facts), overwrite=True, cache=False)
+    packed = {name: _packed(array) for name, array in table.to_arrays().items()}
+    results = dataset.init_run_results(building, arrays=packed)
+    dataset.save_run_results(building, results, cache=False)
+    if dataset.has_run(key):
+        dataset.delete_run(key)
+    dataset.rename_run(building, key)
+
+
+def _packed(array: NDArray) -> dict[str, Any]:
+    content = base64.b64encode(array.tobytes()).decode("ascii")
+    return {"dtype": array.dtype.str, "shape": list(array.shape), "base64": content}
+
+
+def _unpacked(packed: dict[str, Any]) -> NDArray:
+    content = np.frombuffer(base64.b64decode(packed["base64"]), dtype=packed["dtype"])
+    return content.reshape(packed["shape"])
+
+
+# The neighbours on the detections
+
+
+def _require_free(samples: Any, gallery: Gallery, neighbors_field: str) -> None:
+    """Raise unless the attributes may be filled with neighbours."""
+    objects = _fields.objects_path(samples, gallery.patches_field)
+    if not neighbors_field.isidentifier():
+        raise OptionError(
+            f'neighbors_field="{neighbors_field}" must be letters, digits and underscores, no digit first'
+        )
+    for name in (neighbors_field, f"{neighbors_field}_scores"):
+        path = f"{objects}.{name}"
+        if _fields.exists(samples, path) and _fields.recorded(samples, path) != NEIGHBORS:
+            raise FieldError(
+                f'"{name}" of "{objects}" holds something else than neighbours, which would be lost; choose another '
+                "neighbors_field"
+            )
+
+
+def _write(samples: Any, table: NeighborTable, neighbors_field: str) -> None:
+    objects = _fields.objects_path(samples, table.patches_field)
+    dataset = _fields.dataset_of(samples)
+    ids = f"{objects}.{neighbors_field}"
+    for path, kind in ((ids, fo.StringField), (f"{ids}_scores", fo.FloatField)):
+        if _fields.exists(dataset, path):
+            _fields.clear_objects(dataset, path)
+        else:
+            dataset.add_sample_field(path, fo.ListField, subfield=kind)
+            _fields.record(dataset, path, NEIGHBORS)
+    for start in range(0, len(table), BATCH):
+        some = range(start, min(start + BATCH, len(table)))
+        near = [table.neighbors[row][table.neighbors[row] != nb.NOTHING] for row in some]
+        places = list(zip(table.sample_ids[some].tolist(), table.label_ids[some].tolist(), near, some, strict=True))
+        _fields.write_vectors(dataset, ids, [(s, i, table.label_ids[rows].tolist()) for s, i, rows, _ in places])
+        scores = [(s, i, table.scores[row][: len(rows)].tolist()) for s, i, rows, row in places]
+        _fields.write_vectors(dataset, f"{ids}_scores", scores)
