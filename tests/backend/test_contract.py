@@ -128,7 +128,7 @@ def test_an_aggregation_that_does_not_exist_is_refused(index, crowd):
 def test_what_is_not_in_the_index_cannot_be_searched_for(index):
     with pytest.raises(QueryError, match='are not in the index "own"'):
         index.sort_by_similarity("0" * 24, k=3)
-    with pytest.raises(QueryError, match="query vectors have 3 numbers, those of the index \"own\" 16"):
+    with pytest.raises(QueryError, match='query vectors have 3 numbers, those of the index "own" 16'):
         index.sort_by_similarity(np.ones(3), k=3)
     with pytest.raises(QueryError, match="has no direction"):
         index.sort_by_similarity(np.zeros(16), k=3)
@@ -252,7 +252,9 @@ def test_objects_and_samples_can_be_removed(index, crowd):
 
 def test_reload_takes_what_the_dataset_has_now(index, crowd):
     view = crowd.limit(10)
-    view.set_values("things.detections.embedding", [[np.ones(16)] * len(s or ()) for s in view.values("things.detections.id")])
+    view.set_values(
+        "things.detections.embedding", [[np.ones(16)] * len(s or ()) for s in view.values("things.detections.id")]
+    )
     crowd.delete_samples(crowd.skip(25).values("id"))
     index.reload()
     vectors, ids = stored(crowd)
@@ -349,9 +351,13 @@ def test_vectors_given_as_arrays_get_a_field_of_their_own(crowd):
 
 
 def test_an_index_can_start_empty(crowd):
-    index = fob.compute_similarity(
-        crowd, patches_field="things", embeddings=False, brain_key="empty", backend="simfind", model="fake-model"
-    ) if False else None
+    index = (
+        fob.compute_similarity(
+            crowd, patches_field="things", embeddings=False, brain_key="empty", backend="simfind", model="fake-model"
+        )
+        if False
+        else None
+    )
     index = build_empty(crowd)
     assert (index.total_index_size, len(index.get_embeddings()[0])) == (0, 0)
     vectors, ids = stored(crowd)
@@ -409,7 +415,7 @@ def test_vectors_without_a_direction_are_never_found_and_reported(crowd, caplog)
     bad = {d.id for d in sample.things.detections[:3]}
     assert index.total_index_size == len(crowd.values("things.detections.id", unwind=True)) - 3
     assert not bad & set(index._kneighbors(query=np.ones(16))[1])
-    assert "2 vectors in \"things.detections.embedding\" are all zeros or not finite" in caplog.text
+    assert '2 vectors in "things.detections.embedding" are all zeros or not finite' in caplog.text
 
 
 def test_equal_vectors_come_in_the_order_of_the_index(crowd):

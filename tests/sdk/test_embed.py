@@ -44,7 +44,9 @@ def test_every_box_gets_the_vector_of_its_own_pixels(boxed):
 
 def test_nothing_else_on_the_objects_changes(boxed):
     def rest():
-        return [{k: v for k, v in d.to_dict().items() if k != "embedding"} for _, d, _ in vectors_of(boxed).values()]
+        return [
+            {k: v for k, v in d.to_dict().items() if "embedding" not in k} for _, d, _ in vectors_of(boxed).values()
+        ]
 
     before = rest()
     simfind.embed(boxed, "boxes", model=FakeDetector())

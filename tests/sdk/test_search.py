@@ -138,14 +138,31 @@ def test_scores_do_not_depend_on_the_view_or_on_history(toys, ids):
             assert match.score == pytest.approx(first[match.label_id], abs=1e-7)
 
 
-def test_what_changes_in_the_dataset_changes_the_answer(toys, ids):
-    simfind.search(toys, ids[0])
+def test_a_refresh_takes_what_has_changed_in_the_dataset(toys, ids):
+    before = simfind.search(toys, ids[0])
     sample = toys.last()
     sample.objects.detections[1].embedding = np.array([1.0, 0.01], np.float32)
     sample.save()
+    assert simfind.search(toys, ids[0]).scores == before.scores
+    simfind.refresh(toys)
     assert simfind.search(toys, ids[0], k=1).ids == [ids[7]]
+
+
+def test_what_was_deleted_is_not_found_and_leaves_room_for_others(toys, ids):
     toys.delete_samples([toys.last().id])
-    assert len(simfind.search(toys, ids[0])) == 5
+    assert simfind.search(toys, ids[0], k=5).ids == ids[1:6]
+    sample = toys.first()
+    sample.objects.detections.pop()
+    sample.save()
+    assert simfind.search(toys, ids[0], k=3).ids == ids[2:5]
+
+
+def test_an_index_of_brains_own_backend_can_be_searched(toys):
+    simfind.build_index(toys, "objects", backend="sklearn")
+    ids = toys.values("objects.detections.id", unwind=True)
+    assert simfind.search(toys, ids[0]).ids == ids[1:]
+    assert simfind.search(toys, ids[0], scope="same_class", reverse=True).ids == [ids[6], ids[3], ids[2]]
+    assert simfind.search(toys.skip(2), ids[0], one_per_image=True).ids == [ids[4], ids[6]]
 
 
 def test_the_view_is_in_order(toys, ids):
@@ -240,6 +257,14 @@ def test_an_object_without_a_vector_says_so(toys, ids):
     sample.objects.detections.append(fo.Detection(label="new", bounding_box=[0, 0, 1, 1]))
     sample.save()
     with pytest.raises(QueryError, match=r'has no vector; run simfind.embed\(samples, "objects"'):
+        simfind.search(toys, sample.objects.detections[-1].id)
+
+
+def test_an_object_that_is_not_in_the_index_yet_says_so(toys, ids):
+    sample = toys.first()
+    sample.objects.detections.append(fo.Detection(label="new", bounding_box=[0, 0, 1, 1], embedding=[1.0, 1.0]))
+    sample.save()
+    with pytest.raises(QueryError, match=r"has a vector, but is not in the index; run simfind.refresh\(samples\)"):
         simfind.search(toys, sample.objects.detections[-1].id)
 
 

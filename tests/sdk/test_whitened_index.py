@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 import fiftyone_simfind as simfind
-from fiftyone_simfind import _gallery, _metric, _query
+from fiftyone_simfind import _gallery, _query
+from fiftyone_simfind.backend import state
 from fiftyone_simfind.errors import BrainRunError, FieldError, OptionError
 from fiftyone_simfind.numerics import vectors as vx
 from fiftyone_simfind.numerics import whitening as wh
@@ -92,7 +93,7 @@ def test_objects_that_come_later_do_not_change_the_scores_of_those_before(shelf)
     sample = shelf.first()
     sample.things.detections.append(fo.Detection(label="a", bounding_box=[0.123, 0.1, 0.3, 0.3]))
     sample.save()
-    simfind.embed(shelf, "things", model=Parted())
+    simfind.refresh(shelf, model=Parted())
     after = {m.label_id: m.score for m in simfind.search(shelf, ids[0], k=200)}
     assert len(after) == len(before) + 1
     assert {i: after[i] for i in before} == pytest.approx(before, abs=1e-6)
@@ -108,7 +109,7 @@ def test_what_was_fitted_is_found_again_after_the_run_was_renamed(shelf):
 def test_what_was_fitted_for_a_deleted_index_is_removed(shelf):
     shelf.delete_brain_run("simfind")
     simfind.build_index(shelf, "things", brain_key="second")
-    assert len(_metric._store(shelf).list_keys()) == 2
+    assert len(state._store(shelf).list_keys()) == 2
 
 
 def test_stored_vectors_compare_as_those_of_their_model(shelf):
