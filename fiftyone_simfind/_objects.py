@@ -82,13 +82,14 @@ class Source:
             yield Object(str(found["_id"]), str(document["_id"]), found.get("label"), vector)
 
 
-def shown(view: Any, patches_field: str, label_ids: Collection[str]) -> set[str]:
-    """Which of some objects a view shows."""
-    if _fields.patches_field_of(view) is None:
-        some = view.select_labels(ids=list(label_ids), fields=patches_field)
-    else:
-        some = view.select(list(label_ids))
-    return set(_fields.label_ids(some, patches_field))
+def shown(view: Any, patches_field: str, objects: Sequence[Object]) -> set[str]:
+    """The ids of those of some objects that a view shows."""
+    label_ids = [found.label_id for found in objects]
+    if _fields.patches_field_of(view) is not None:
+        return set(_fields.label_ids(view.select(label_ids), patches_field))
+    # The samples first: MongoDB looks at no others then, unless the view counts or sorts them.
+    some = view.select(list({found.sample_id for found in objects}))
+    return set(_fields.label_ids(some.select_labels(ids=label_ids, fields=patches_field), patches_field))
 
 
 def few(
@@ -100,6 +101,9 @@ def few(
         view = view.filter_labels(patches_field, F("label").is_in(list(labels)))
     if not_labels:
         view = view.filter_labels(patches_field, ~F("label").is_in(list(not_labels)))
-    patches = _fields.patches_field_of(view) is not None
-    count = view.count() if patches else view.count(_fields.objects_path(view, patches_field))
-    return _fields.label_ids(view, patches_field) if count <= at_most else None
+    ids: list[dict] = [{"$project": {"_id": 1}}]
+    if _fields.patches_field_of(view) is None:
+        path = f"${_fields.objects_path(view, patches_field)}"
+        ids = [{"$project": {"id": f"{path}._id"}}, {"$unwind": "$id"}, {"$project": {"_id": "$id"}}]
+    found = [str(document["_id"]) for document in view._aggregate(pipeline=[*ids, {"$limit": at_most + 1}])]
+    return found if len(found) <= at_most else None

@@ -59,7 +59,7 @@ class Seen:
         self.last = farthest([*scores.tolist(), *([] if self.last is None else [self.last])])
         rows = [row for row, found in enumerate(objects) if self._allows(found)]
         if self.rules.within is not None and not _fields.is_whole(self.rules.within):
-            inside = _objects.shown(self.rules.within, patches_field, [objects[row].label_id for row in rows])
+            inside = _objects.shown(self.rules.within, patches_field, [objects[row] for row in rows])
             rows = [row for row in rows if objects[row].label_id in inside]
         for row in rows:
             self.objects.append(objects[row])

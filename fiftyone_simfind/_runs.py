@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
+from fiftyone_simfind import _engines
 from fiftyone_simfind.errors import BrainRunError, OptionError
 
 
@@ -29,15 +31,24 @@ def make(dataset: Any, key: str, build: Callable[[str], Any]) -> Any:
     runs = dataset.list_brain_runs()
     building = f"{key}_new" if key in runs else key
     if building != key and building in runs:
-        dataset.delete_brain_run(building)
+        delete(dataset, building)
     try:
         results = build(building)
     except BaseException:
         if building in dataset.list_brain_runs():  # Brain registers a run before it builds it
-            dataset.delete_brain_run(building)
+            delete(dataset, building)
         raise
     if building == key:
         return results
-    dataset.delete_brain_run(key)
+    delete(dataset, key)
     dataset.rename_brain_run(building, key)
     return dataset.load_brain_results(key)
+
+
+def delete(dataset: Any, key: str) -> None:
+    """Delete a run, and what it keeps in a vector database, which Brain would leave there."""
+    try:
+        _engines.discard(dataset, key)
+    except BrainRunError as error:
+        warnings.warn(f'the vectors of index "{key}" stay where they are: {error}', stacklevel=2)
+    dataset.delete_brain_run(key)

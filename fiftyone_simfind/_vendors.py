@@ -7,6 +7,7 @@ for approximate neighbours though the database can do better, the question is pu
 from __future__ import annotations
 
 import importlib.util
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -149,6 +150,12 @@ class PgVector(Engine):
     address = "connection_string"
     defaults = {"index_type": "ivfflat", "ivfflat_lists": 1}
     cure = "Build it anew without index_type, which looks at all of them, or with a larger hnsw_ef_search"
+
+    def __init__(self, index: Any):
+        super().__init__(index)
+        logging.getLogger(type(index).__module__).setLevel(
+            logging.WARNING
+        )  # Brain tells of each connection: each query
 
     @property
     def exact(self) -> bool:

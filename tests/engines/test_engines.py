@@ -6,14 +6,17 @@ import pytest
 from fiftyone import ViewField as F
 from PIL import Image
 
-from fiftyone_simfind import _engines, _metric, _paging, _runs, _vendors
+import fiftyone_simfind as simfind
+from fiftyone_simfind import _engines, _metric, _objects, _paging, _runs, _vendors
 from fiftyone_simfind._rules import Rules
 from fiftyone_simfind.errors import BrainRunError, FieldError, OptionError, PackageError
 from fiftyone_simfind.numerics import whitening as wh
 from fiftyone_simfind.numerics.parts import Part
+from fiftyone_simfind.testing import toy_dataset
 
 PARTS = [Part("look", 0, 5), Part("kind", 5, 12, whiten=False)]
 IMAGES, OBJECTS, DIM = 40, 6, 12
+finish = _vendors.PgVector.finish
 
 
 @pytest.fixture(scope="module")
@@ -246,6 +249,48 @@ def test_an_approximate_index_is_told_who_may_be_found(index, shelf, monkeypatch
     check(index, index[1].vectors[20].astype(np.float32), 50, Rules(within=shelf.skip(25)))
 
 
+@pytest.fixture
+def graph(engine, shelf):
+    """Builds an index of the shelf with options of the engine, and gives it with what it has to find."""
+    backend, options = engine
+
+    def make(**more):
+        with pytest.warns(UserWarning, match="3 objects are left out"):
+            _engines.build(shelf, "things", "embedding", backend, "graph", None, **{**options, **more})
+        return _engines.load(shelf, "graph"), Oracle(shelf, None)
+
+    yield make
+    _runs.delete(shelf, "graph")
+
+
+@pytest.mark.parametrize("engine", ["pgvector"], indirect=True)
+def test_a_graph_of_postgresql_finds_few_and_says_so(graph):
+    index = graph(index_type="hnsw")
+    assert not index[0].engine.exact
+    query = index[1].vectors[20].astype(np.float32)
+    check(index, query, 3, Rules())
+    check(index, query, 45, Rules(labels=frozenset("a")))
+    with pytest.raises(OptionError, match=r"gave \d\d of the 120 .* Build it anew without index_type"):
+        index[0].rank(query, 60, Rules())
+
+
+@pytest.mark.parametrize("engine", ["pgvector"], indirect=True)
+def test_lists_of_postgresql_are_found_when_all_vectors_are_there(graph, monkeypatch):
+    made = []
+    monkeypatch.setattr(_objects, "CHUNK", 50)
+    monkeypatch.setattr(_vendors.PgVector, "finish", lambda self: made.append(self.size) or finish(self))
+    index = graph(ivfflat_lists=4, ivfflat_probes=4)
+    assert made == [237]
+    assert not index[0].engine.exact
+    check(index, index[1].vectors[20].astype(np.float32), 50, Rules())
+
+
+@pytest.mark.parametrize("engine", ["milvus"], indirect=True)
+def test_milvus_looks_at_all_vectors(graph):
+    collection = graph()[0].engine.index.collection
+    assert collection.index().params["index_type"] == "FLAT"
+
+
 def test_an_index_is_found_again_by_another_session(index, engine, shelf):
     backend, options = engine
     shelf._brain_cache.clear()
@@ -349,3 +394,53 @@ def test_a_missing_package_is_named_with_its_cure(engine, build, monkeypatch):
     cure = rf'needs nowhere_to_be_found: pip install "fiftyone-simfind\[{engine[0]}\]"'
     with pytest.raises(PackageError, match=cure):
         build()
+
+
+# Searching as everywhere else
+
+
+@pytest.fixture(scope="module")
+def both(engine, tmp_path_factory):
+    """The toys with an index in an engine, "far", and one of our own, "near"."""
+    backend, options = engine
+    dataset = toy_dataset(folder=tmp_path_factory.mktemp("toys"))
+    simfind.build_index(dataset, "objects", brain_key="near", whiten=True)
+    simfind.build_index(dataset, "objects", brain_key="far", backend=backend, whiten=True, **options)
+    yield dataset
+    for key in dataset.list_brain_runs():
+        _runs.delete(dataset, key)
+    dataset.delete()
+
+
+SEARCHES = {
+    "plain": {},
+    "two": dict(k=2),
+    "same class": dict(scope="same_class"),
+    "other classes": dict(scope="other_classes"),
+    "classes": dict(classes=["vase"]),
+    "with the query": dict(include_query=True),
+    "other images": dict(exclude_same_image=True),
+    "one per image": dict(one_per_image=True),
+    "score": dict(min_score=0.5),
+    "reverse": dict(reverse=True),
+}
+
+
+@pytest.mark.parametrize("options", SEARCHES)
+def test_a_search_finds_the_same_as_in_an_index_of_our_own(both, options):
+    ids = both.values("objects.detections.id", unwind=True)
+    objects = {"query": [ids[1], ids[3]], "negatives": [ids[6]]}
+    asked = [(both, objects), (both.skip(1), objects), (both.to_patches("objects").limit(6), objects)]
+    if "scope" not in SEARCHES[options]:
+        asked.append((both, {"query": [1.0, 0.2]}))
+    for view, query in asked:
+        near, far = (simfind.search(view, brain_key=key, **query, **SEARCHES[options]) for key in ("near", "far"))
+        assert far.ids == near.ids
+        assert far.scores == pytest.approx(near.scores, abs=1e-6)
+        assert [match.filepath for match in far] == [match.filepath for match in near]
+
+
+def test_results_are_sorted_as_everywhere_else(both):
+    label_id = both.first().objects.detections[0].id
+    near, far = (simfind.sort_by_similarity(both, label_id, brain_key=key, k=3) for key in ("near", "far"))
+    assert far.values("id") == near.values("id")
