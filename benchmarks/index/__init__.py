@@ -1,0 +1,1 @@
+"""What searching an index costs, beside Brain's own backend."""
