@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,13 +9,12 @@ import fiftyone as fo
 import numpy as np
 from numpy.typing import NDArray
 
-from fiftyone_simfind import _fields, _gallery
+from fiftyone_simfind import _fields, _gallery, _neighbor_runs
 from fiftyone_simfind._gallery import Gallery
 from fiftyone_simfind._neighbor_table import NeighborRules, NeighborTable
-from fiftyone_simfind.errors import BrainRunError, FieldError, OptionError
+from fiftyone_simfind.errors import FieldError, OptionError
 from fiftyone_simfind.numerics import neighbors as nb
 
-METHOD = "simfind_neighbors"
 NEIGHBORS = {"neighbors": "label ids of the nearest objects and their cosine similarities"}
 BATCH = 10_000  # objects written at a time
 
@@ -79,7 +77,7 @@ def compute_neighbors(
         dataset_name=gallery.dataset_name,
         rules=rules,
     )
-    _keep(_fields.dataset_of(samples), table)
+    _neighbor_runs.save(_fields.dataset_of(samples), table)
     if neighbors_field is not None:
         _write(samples, table, neighbors_field)
     return table
@@ -91,15 +89,7 @@ def load_neighbors(samples: Any, *, brain_key: str = "simfind") -> NeighborTable
     Raises:
         BrainRunError: there is none
     """
-    dataset = _fields.dataset_of(samples)
-    key = _run_key(brain_key)
-    found = dataset.load_run_results(key, cache=False, load_view=False) if _is_ours(dataset, key) else None
-    if found is None:
-        raise BrainRunError(
-            f'dataset "{dataset.name}" has no table of neighbours for the index "{brain_key}"; make one with '
-            f'simfind.compute_neighbors(samples, brain_key="{brain_key}")'
-        )
-    return NeighborTable.from_arrays({name: _unpacked(packed) for name, packed in found.arrays.items()})
+    return _neighbor_runs.load(_fields.dataset_of(samples), brain_key)
 
 
 def _check(k: int, scope: str, min_score: float | None) -> None:
@@ -147,52 +137,6 @@ def _places(neighbors: NDArray[np.int32], rows: NDArray[np.intp], count: int) ->
     places = np.full(count + 1, nb.NOTHING, dtype=np.int32)  # the last one is for neighbours that are not there
     places[rows] = np.arange(len(rows))
     return places[neighbors]
-
-
-# The table with the dataset
-
-
-def _run_key(brain_key: str) -> str:
-    return f"{brain_key}_neighbors"
-
-
-def _is_ours(dataset: Any, key: str) -> bool:
-    return dataset.has_run(key) and dataset.get_run_info(key).config.method == METHOD
-
-
-def _keep(dataset: Any, table: NeighborTable) -> None:
-    """Keep a table as a run of FiftyOne's, whose results MongoDB stores in pieces of any number.
-
-    An earlier one is lost only once this is complete.
-    """
-    key = _run_key(table.brain_key)
-    building = f"{key}_new"
-    for name in (key, building):
-        if dataset.has_run(name) and not _is_ours(dataset, name):
-            raise BrainRunError(
-                f'dataset "{dataset.name}" has a run "{name}" that simfind did not make, where the table of neighbours '
-                f'is to be kept; rename it with dataset.rename_run("{name}", "...")'
-            )
-    dataset.register_run(building, dataset.init_run(method=METHOD, **table.facts), overwrite=True, cache=False)
-    packed = {name: _packed(array) for name, array in table.to_arrays().items()}
-    results = dataset.init_run_results(building, arrays=packed)
-    dataset.save_run_results(building, results, cache=False)
-    if dataset.has_run(key):
-        dataset.delete_run(key)
-    dataset.rename_run(building, key)
-
-
-def _packed(array: NDArray) -> dict[str, Any]:
-    content = base64.b64encode(array.tobytes()).decode("ascii")
-    return {"dtype": array.dtype.str, "shape": list(array.shape), "base64": content}
-
-
-def _unpacked(packed: dict[str, Any]) -> NDArray:
-    content = np.frombuffer(base64.b64decode(packed["base64"]), dtype=packed["dtype"])
-    return content.reshape(packed["shape"])
-
-
-# The neighbours on the detections
 
 
 def _require_free(samples: Any, gallery: Gallery, neighbors_field: str) -> None:

@@ -11,23 +11,16 @@ the row are computed again. So the result depends neither on the tiles nor on th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from fiftyone_simfind.numerics.candidates import EMPTY, LEAST, Best, Keys, Rows, Scores, keys_of, rows_of, scores_of
 
 SCOPES = ("all", "same_class", "other_classes")
 NOTHING = -1  # the class of an object without one, and the row of a neighbour that is not there
 BUDGET = 2**26  # bytes that a step may take beside the result: 64 MiB
 SLACK = 4  # neighbours kept beyond k, so that rounding seldom leaves a doubt
-SPARSE = 16  # a tile of which more than one score in so many is better than what was kept is taken in parts,
-LEAF = 256  # down to so many candidates
-EMPTY = np.iinfo(np.int64).min
-LEAST = EMPTY + 2**32  # smaller keys are of neighbours that are not there
-
-Rows = NDArray[np.intp]
-Keys = NDArray[np.int64]
-Scores = NDArray[np.float32]
 
 
 def nearest(
@@ -69,82 +62,11 @@ def nearest(
     if scope != "all" and classes is None:
         raise ValueError(f'scope="{scope}" needs classes')
     keys = _Search(vectors, scope, classes, groups, rows, min_score, block).run(k, advance)
-    scores = _scores(keys)
+    scores = scores_of(keys)
     found = keys >= LEAST
     if min_score is not None:
         found &= scores >= min_score
-    return np.where(found, _rows(keys), NOTHING).astype(np.int32), np.where(found, scores, np.float32(np.nan))
-
-
-class _Best:
-    """The best candidates of some rows so far, ``keys (m, width)``, and the ``floor (m,)`` that others must beat.
-
-    A key is a score and a row in one number, such that the larger one comes first. Places that are only empty for the
-    moment have keys of their own, below ``LEAST``: partitioning is slow where many are equal.
-    """
-
-    def __init__(self, floor: Scores, width: int):
-        self.keys: Keys = np.full((len(floor), width), EMPTY)
-        self.floor = floor
-
-    def offer(self, targets: slice, own: Rows, scores: Scores, candidates: Rows, others: Rows) -> None:
-        """Take in what is better among a tile of scores.
-
-        Args:
-            targets: which rows of ``keys`` are offered something
-            own: ``(a,)`` their groups
-            scores: ``(a, b)``, or the transpose of such an array
-            candidates: ``(b,)`` row numbers
-            others: ``(b,)`` their groups
-        """
-        across = scores.strides[0] < scores.strides[1]
-        good = np.greater(scores.T, self.floor[targets]) if across else scores > self.floor[targets, None]
-        flat = np.flatnonzero(good)
-        if len(flat) * SPARSE > scores.size:
-            self._offer_in_parts(targets, own, scores, candidates, others)
-            return
-        first, second = np.divmod(flat, good.shape[1])
-        target, candidate = (second, first) if across else (first, second)
-        apart = own[target] != others[candidate]
-        target, candidate = target[apart], candidate[apart]
-        keys = _keys(scores[target, candidate], candidates[candidate])
-        order = np.argsort(target, kind="stable") if across else slice(None)
-        self._merge(targets.start + target[order], keys[order])
-
-    def _offer_in_parts(self, targets: slice, own: Rows, scores: Scores, candidates: Rows, others: Rows) -> None:
-        """Take in a tile in which much is better, so that the floor rises before all of it is looked at."""
-        if len(candidates) <= LEAF:
-            self._sort_out(targets, own, scores, candidates, others)
-            return
-        half = len(candidates) // 2
-        for part in (slice(half), slice(half, None)):
-            self.offer(targets, own, scores[:, part], candidates[part], others[part])
-
-    def _merge(self, targets: Rows, keys: Keys) -> None:
-        """Take in single candidates: ``targets (c,)`` ascending."""
-        if not len(targets):
-            return
-        starts = np.flatnonzero(np.diff(targets, prepend=-1))
-        counts = np.diff(starts, append=len(targets))
-        some, width = targets[starts], self.keys.shape[1]
-        wide = np.tile(EMPTY + np.arange(width + counts.max()), (len(some), 1))
-        wide[:, :width] = self.keys[some]
-        wide[np.repeat(np.arange(len(some)), counts), width + np.arange(len(keys)) - np.repeat(starts, counts)] = keys
-        self._keep(some, wide)
-
-    def _sort_out(self, targets: slice, own: Rows, scores: Scores, candidates: Rows, others: Rows) -> None:
-        """Take in a small tile as a whole."""
-        good = (scores > self.floor[targets, None]) & (own[:, None] != others)
-        if good.any():
-            keys = np.where(good, _keys(scores, candidates), EMPTY + np.arange(len(candidates)))
-            self._keep(targets, np.concatenate([self.keys[targets], keys], axis=1))
-
-    def _keep(self, targets: Any, wide: Keys) -> None:
-        width = self.keys.shape[1]
-        wide.partition(wide.shape[1] - width, axis=1)
-        self.keys[targets] = wide[:, -width:]
-        worst = wide[:, -width]
-        self.floor[targets] = np.where(worst >= LEAST, _scores(worst), self.floor[targets])
+    return np.where(found, rows_of(keys), NOTHING).astype(np.int32), np.where(found, scores, np.float32(np.nan))
 
 
 class _Search:
@@ -190,11 +112,11 @@ class _Search:
         keys[order, : kept.shape[1]] = kept[:, :k]
         return keys
 
-    def _nothing_yet(self, rows: Rows, width: int) -> _Best:
+    def _nothing_yet(self, rows: Rows, width: int) -> Best:
         floor = np.full(len(rows), self.lowest, dtype=np.float32)
         if self.scope != "all":
             floor[self.classes[rows] == NOTHING] = np.inf
-        return _Best(floor, width)
+        return Best(floor, width)
 
     def _tiles(
         self, rows: Rows, advance: Callable[[int], object] | None
@@ -244,10 +166,10 @@ class _Search:
         for start in range(0, len(rows), step):
             some = slice(start, start + step)
             there = keys[some] >= LEAST
-            candidates = np.where(there, _rows(keys[some]), 0)
+            candidates = np.where(there, rows_of(keys[some]), 0)
             own = self.vectors[rows[some]].astype(np.float64)
             scores = np.einsum("ij,ikj->ik", own, self.vectors[candidates].astype(np.float64))
-            settled[some] = np.where(there, _keys(_rounded(scores), candidates), EMPTY)
+            settled[some] = np.where(there, keys_of(_rounded(scores), candidates), EMPTY)
         return np.sort(settled, axis=1)[:, ::-1]
 
     def _unsure(self, kept: Keys, floor: Scores, k: int) -> NDArray[np.bool_]:
@@ -255,7 +177,7 @@ class _Search:
         width = kept.shape[1]
         if width <= k:
             return np.zeros(len(kept), dtype=bool)
-        return (kept[:, -1] >= LEAST) & (_scores(kept[:, k - 1]) <= floor.astype(np.float64) + self.doubt)
+        return (kept[:, -1] >= LEAST) & (scores_of(kept[:, k - 1]) <= floor.astype(np.float64) + self.doubt)
 
     def _in_float64(self, rows: Rows, k: int) -> Keys:
         """The candidates of some rows, ``(m, k)``, by products in float64.
@@ -276,19 +198,3 @@ class _Search:
 
 def _rounded(scores: NDArray[np.float64]) -> Scores:
     return np.clip(scores.astype(np.float32), -1.0, 1.0)
-
-
-def _keys(scores: Scores, rows: Rows) -> Keys:
-    """One number for a score and a row: larger for a larger score, and for a smaller row of equal ones."""
-    bits = (scores + np.float32(0)).view(np.int32)  # the sum makes -0.0 equal to 0.0
-    ascending = bits ^ ((bits >> 31) & 0x7FFFFFFF)
-    return (ascending.astype(np.int64) << 32) | (0xFFFFFFFF - rows)
-
-
-def _rows(keys: Keys) -> Rows:
-    return 0xFFFFFFFF - (keys & 0xFFFFFFFF)
-
-
-def _scores(keys: Keys) -> Scores:
-    ascending = (keys >> 32).astype(np.int32)
-    return (ascending ^ ((ascending >> 31) & 0x7FFFFFFF)).view(np.float32)

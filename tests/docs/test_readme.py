@@ -26,16 +26,17 @@ def photos(tmp_path):
 
 
 def test_the_readme_has_blocks_to_run():
-    assert len(PYTHON) == 3
+    assert len(PYTHON) >= 5
     assert len(SHELL) >= 5
 
 
 @pytest.fixture
 def ran(photos, monkeypatch, capsys):
-    """Runs a block, after those that it goes on from, and gives what it printed."""
+    """Runs the block that has some words, after those that it goes on from, and gives what it printed."""
     monkeypatch.chdir(photos)
 
-    def run(number):
+    def run(words):
+        (number,) = (i for i, text in enumerate(PYTHON) if words in text)
         names: dict = {}
         first = number if PYTHON[number].startswith("import") else 0
         for block in range(first, number + 1):
@@ -47,18 +48,31 @@ def ran(photos, monkeypatch, capsys):
 
 
 def test_the_first_block_prints_matches_with_high_scores(ran):
-    scores = re.findall(r"^(0\.\d\d\d)  \w", ran(0), re.MULTILINE)
+    scores = re.findall(r"^(0\.\d\d\d)  \w", ran("simfind.search(dataset, target, k=5)"), re.MULTILINE)
     assert len(scores) == 5
     assert float(scores[0]) > 0.6
 
 
 def test_the_block_on_parts_prints_them_and_draws_why(ran, photos):
-    assert re.search(r"0\.\d+.*kind.*shape|0\.\d+.*shape.*kind", ran(1))
+    assert re.search(r"0\.\d+.*kind.*shape|0\.\d+.*shape.*kind", ran("results.explain(0)"))
     assert (photos / "why.png").stat().st_size > 10_000
 
 
+def test_the_block_on_neighbours_prints_and_writes_them(ran, photos):
+    printed = ran("compute_neighbors")
+    assert re.search(r"Neighbor\(label_id='\w{24}', .*, score=0\.\d+\)", printed)
+    assert "[5 rows x 5 columns]" in printed
+    assert (photos / "neighbours.csv").stat().st_size > 10_000
+
+
+def test_the_block_on_changes_finds_and_mends_one(ran):
+    found, mended = ran("simfind.refresh(dataset)").splitlines()
+    assert found.endswith(", 1 edited")
+    assert mended.endswith(", up to date")
+
+
 def test_the_block_on_photos_draws_matches(ran, photos):
-    ran(2)
+    ran("matches.png")
     assert (photos / "matches.png").stat().st_size > 10_000
 
 

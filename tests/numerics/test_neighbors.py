@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fiftyone_simfind.numerics import neighbors
+from fiftyone_simfind.numerics import candidates, neighbors
 from fiftyone_simfind.numerics.neighbors import NOTHING, nearest
 from fiftyone_simfind.numerics.vectors import normalize
 
@@ -71,7 +71,7 @@ def test_every_neighbour_is_that_of_the_plain_loop(world, k, block):
 @pytest.mark.parametrize("kinds", [1, 3, 60, 600])
 @pytest.mark.parametrize("leaf", [4, 256])
 def test_tiles_taken_whole_in_parts_and_one_by_one_agree(monkeypatch, scope, kinds, leaf):
-    monkeypatch.setattr(neighbors, "LEAF", leaf)
+    monkeypatch.setattr(candidates, "LEAF", leaf)
     rng = np.random.default_rng(51)
     vectors = cloud(kinds, 300, 32, kinds)
     classes = rng.integers(NOTHING, 4, len(vectors))
