@@ -121,33 +121,41 @@ def rank(engine: Engine, source: Source, compare: Compare, vector: Vectors, k: i
     """
     # To the opposite vector all scores have the other sign, so the nearest to that one are the least similar.
     query = np.asarray(-vector if rules.reverse else vector, np.float32)
-    seen, most = Seen(vector, rules), engine.most or sys.maxsize
-    asked, among, may_name = min(max(FIRST, 2 * k), most), None, True
+    seen, first = Seen(vector, rules), max(FIRST, 2 * k)
+    asked, among, may_name = first, None, True
     while True:
+        most = min(engine.most or sys.maxsize, sys.maxsize if among is None else len(among))
+        asked = min(asked, most)
         ids = engine.nearest(query, asked, among) if asked else []
         seen.add(*compare(_fresh(source, seen, ids)), source.patches_field)
-        best, is_short = seen.best(k), len(ids) < asked
-        all_there = is_short and (engine.exact or len(ids) >= engine.size)
-        if among is not None or all_there or seen.settles(best, k, engine.precision):
+        best, given = seen.best(k), len(ids)
+        if seen.settles(best, k, engine.precision) or _is_all(engine, given, asked, among):
             return best
-        is_stuck = is_short or asked == most
+        is_stuck = given < asked or asked == most
         if may_name and (is_stuck or asked >= PATIENCE):
             among, may_name = _named(source, rules), False
-        if among is not None:
-            asked = len(among)
-        elif is_stuck:
+            if among is not None:
+                asked = first
+                continue
+        if is_stuck:
             break
-        else:
-            asked = min(asked * MORE, most)
-    if len(best.label_ids) == k or len(ids) >= engine.size:
+        asked *= MORE
+    if len(best.label_ids) == k or given >= engine.size:
         return best
-    raise OptionError(_too_few(engine, len(ids), asked, len(best.label_ids), k))
+    raise OptionError(_too_few(engine, given, asked, len(best.label_ids), k))
 
 
 def _fresh(source: Source, seen: Seen, ids: Sequence[str]) -> list[Object]:
     new = [label_id for label_id in ids if label_id not in seen.ids]
     seen.ids.update(new)
     return list(source.by_id(new).values())
+
+
+def _is_all(engine: Engine, given: int, asked: int, among: Sequence[str] | None) -> bool:
+    """Whether an engine has given all that there are."""
+    if among is not None:
+        return given < asked or asked == len(among)
+    return given < asked and (engine.exact or given >= engine.size)
 
 
 def _named(source: Source, rules: Rules) -> list[str] | None:

@@ -4,6 +4,7 @@ import re
 import shlex
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,12 @@ def test_the_block_on_changes_finds_and_mends_one(ran):
 def test_the_block_on_photos_draws_matches(ran, photos):
     ran("matches.png")
     assert (photos / "matches.png").stat().st_size > 10_000
+
+
+@pytest.mark.skipif(not find_spec("lancedb"), reason="lancedb is not installed")
+def test_the_block_on_a_vector_database_prints_scores(ran, photos):
+    assert re.search(r"^\[0\.\d+, 0\.\d+, 0\.\d+\]$", ran('backend="lancedb"'), re.MULTILINE)
+    assert (photos / "vectors.lance").is_dir()
 
 
 @pytest.mark.parametrize("line", [line for line in SHELL if line.startswith("make ")])
