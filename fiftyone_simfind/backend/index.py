@@ -42,7 +42,9 @@ class SimfindSimilarityIndex(Queries):
 
     @classmethod
     def _from_dict(cls, d: dict, samples: Any, config: Any, brain_key: str) -> SimfindSimilarityIndex:
-        return cls(samples, config, brain_key)
+        index = cls(samples, config, brain_key)
+        index.home.rows()  # so that the first query takes no longer than others
+        return index
 
     # What there is
 

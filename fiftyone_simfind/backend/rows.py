@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 from threading import Lock
 
@@ -27,12 +26,14 @@ _lock = Lock()
 
 
 class Rows:
-    """The rows of an index.
+    """The rows of an index; all that the first search needs is done when they are opened.
 
     Attributes:
         sidecar: what they are read from
         table: what is known about each
         vectors: ``(n, d)`` float32 of length 1; rows that were removed are among them
+        living: the rows that count
+        views: what views show, by what tells them apart
     """
 
     def __init__(self, sidecar: Sidecar, chosen: Scan | None = None):
@@ -41,19 +42,9 @@ class Rows:
         self.vectors = sidecar.vectors
         self.views: OrderedDict[tuple, tuple[NDArray, int]] = OrderedDict()
         self._scan: Scan = chosen or scan.choose(sidecar.vectors, sidecar.coded)
-
-    @cached_property
-    def living(self) -> NDArray[np.intp]:
-        """The rows that count."""
-        return np.flatnonzero(self.table.alive)
-
-    @cached_property
-    def _lookup(self) -> Lookup:
-        return Lookup(self.table.ids[self.living])
-
-    @cached_property
-    def _all_alive(self) -> bool:
-        return bool(self.table.alive.all())
+        self._all_alive = bool(self.table.alive.all())
+        self.living = np.flatnonzero(self.table.alive)
+        self._lookup = Lookup(self.table.ids[self.living])
 
     def find(self, wanted: Ids) -> NDArray[np.intp]:
         """The row of each id, ``(m,)``, or -1."""

@@ -6,7 +6,8 @@ others' lower bounds cannot be among the k nearest, so that nothing is lost by l
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -19,8 +20,8 @@ Vectors = NDArray[np.float32]
 
 LARGE = 250_000  # rows from which a scan of 8-bit codes repays the import of torch
 BLOCK = 16_384  # rows that are scored in full at a time
+FEW = 16  # where no more than one of so many rows may appear, they alone are looked at
 GROUP = 256  # rows of which one maximum is taken to find a first threshold
-HALF_ERROR = 2e-3  # of a dot product of unit vectors in float16 with sums in float32
 
 
 class Bounds(NamedTuple):
@@ -78,7 +79,7 @@ class CodeScan:
         coded = codes.encode(query[None])
         products = self._multiply(self._values, self._tensor(coded.values.T.copy()))[:, 0].numpy()
         scores = products * (self._scales * coded.scales[0])
-        return Bounds(scores, self._errors + coded.errors[0] * np.float32(1.01))
+        return Bounds(scores, codes.bound(self._errors, coded.errors[0]))
 
 
 class HalfScan:
@@ -88,6 +89,8 @@ class HalfScan:
         import torch
 
         self._torch = torch
+        # Both vectors are rounded to 11 bits, and so is the result; the sums are in float32.
+        self._error = 3.03 * 2.0**-11 + (vectors.shape[1] + 2) * 2.0**-23
         self._matrix = torch.empty(vectors.shape, dtype=torch.float16, device=device)
         for start in range(0, len(vectors), BLOCK):
             block = np.array(vectors[start : start + BLOCK])
@@ -96,7 +99,21 @@ class HalfScan:
     def bounds(self, query: Vectors) -> Bounds:
         """Of each row with a ``(d,)`` query."""
         on_device = self._torch.from_numpy(query).to(self._matrix.device, self._torch.float16)
-        return Bounds((self._matrix @ on_device).float().cpu().numpy(), HALF_ERROR)
+        with _sums_in_float32(self._torch):
+            products = self._matrix @ on_device
+        return Bounds(products.float().cpu().numpy(), self._error)
+
+
+@contextmanager
+def _sums_in_float32(torch: Any) -> Iterator[None]:
+    """A GPU would otherwise be free to round partial sums to float16, and to how many nobody says."""
+    options = torch.backends.cuda.matmul
+    before = options.allow_fp16_reduced_precision_reduction
+    options.allow_fp16_reduced_precision_reduction = False
+    try:
+        yield
+    finally:
+        options.allow_fp16_reduced_precision_reduction = before
 
 
 def choose(vectors: Vectors, coded: codes.Codes) -> Scan:
@@ -150,20 +167,26 @@ def _candidates(
     min_score: float | None,
 ) -> NDArray[np.intp]:
     """The rows that can be among the nearest, in row order."""
+    count = len(vectors)
     if eligible is not None:
         some = np.flatnonzero(eligible)
-        if len(some) <= max(k, len(vectors) // 16):
-            return some
-    if k >= len(vectors):
-        return np.arange(len(vectors)) if eligible is None else some
+        count = len(some)
+        if k < count <= len(vectors) // FEW:
+            return some[_within(FloatScan(vectors[some]).bounds(query), k, min_score)]
+    if k >= count:
+        return np.arange(count) if eligible is None else some
     found = scan.bounds(query)
-    lower, upper = found.scores - found.errors, found.scores + found.errors
     if eligible is not None:
-        lower[~eligible] = upper[~eligible] = -np.inf
-    least = _at_least(lower, k)
+        found.scores[~eligible] = -np.inf
+    return _within(found, k, min_score)
+
+
+def _within(found: Bounds, k: int, min_score: float | None) -> NDArray[np.intp]:
+    """The rows whose upper bound reaches the k-th largest lower bound."""
+    least = _at_least(found.scores - found.errors, k)
     if min_score is not None:
         least = max(least, min_score)
-    return np.flatnonzero(upper >= least if least > -np.inf else upper > -np.inf)
+    return np.flatnonzero(found.scores + found.errors >= least)
 
 
 def _at_least(values: NDArray[np.float32], k: int) -> float:
