@@ -29,10 +29,9 @@ def main() -> None:
     alternatives: dict[str, tuple[Callable[[], object], int]] = {
         "the products alone": (lambda: products(vectors), args.count),
         f"neighbors.nearest, k={args.k}": (lambda: neighbors.nearest(vectors, args.k), args.count),
-        "the products, and argpartition of each row": (lambda: partition(vectors, args.k, args.part), args.part),
-        "scikit-learn, brute, cosine": (sklearn(vectors, args.k, args.part, "cosine"), args.part),
-        "scikit-learn, brute, euclidean": (sklearn(vectors, args.k, args.part, "euclidean"), args.part),
     }
+    if args.part:
+        alternatives |= {name: (work, args.part) for name, work in others(vectors, args.k, args.part).items()}
     seconds: dict[str, list[float]] = {name: [] for name in alternatives}
     for number in range(args.rounds):
         for name, (work, asked) in alternatives.items():
@@ -48,7 +47,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--count", type=int, default=100_000, help="objects (default: 100000)")
     parser.add_argument("--dim", type=int, default=256, help="numbers of a vector (default: 256)")
     parser.add_argument("--k", type=int, default=10, help="neighbours (default: 10)")
-    parser.add_argument("--part", type=int, default=4096, help="objects that slow alternatives ask for (default: 4096)")
+    parser.add_argument(
+        "--part", type=int, default=1024, help="objects that others ask for, 0 for no others (default: 1024)"
+    )
     parser.add_argument("--rounds", type=int, default=3, help="measurements of each alternative (default: 3)")
     args = parser.parse_args()
     args.part = min(args.part, args.count)
@@ -60,6 +61,15 @@ def objects(count: int, dim: int) -> Vectors:
     rng = np.random.default_rng(51)
     centres = rng.standard_normal((1000, dim), dtype=np.float32)
     return normalize(centres[rng.integers(0, 1000, count)] + rng.standard_normal((count, dim), dtype=np.float32))
+
+
+def others(vectors: Vectors, k: int, part: int) -> dict[str, Callable[[], object]]:
+    """What one would otherwise do."""
+    return {
+        "the products, and argpartition of each row": lambda: partition(vectors, k, part),
+        "scikit-learn, brute, cosine": sklearn(vectors, k, part, "cosine"),
+        "scikit-learn, brute, euclidean": sklearn(vectors, k, part, "euclidean"),
+    }
 
 
 def products(vectors: Vectors) -> None:

@@ -38,7 +38,7 @@ def nearest(
     """The ``k`` nearest rows of each row and their scores, nearest first: two arrays, ``(m, k)`` each.
 
     A score is the inner product in float64, rounded to float32 and clipped to [-1, 1]. Equal scores come in the order
-    of the rows. Beside the result this takes ``m * (k + 4) * 8`` bytes, which hold the best so far, and about twice
+    of the rows. Memory is about 40 bytes for each of the ``m * k`` neighbours, the result included, and twice
     ``BUDGET``; of vectors in a file only the rows at hand are read. Its time is half that of ``vectors @ vectors.T``
     and one look at each score; where very many rows are about equally near, that of the product in float64 is added.
 
@@ -160,8 +160,7 @@ class _Search:
         return self.vectors[rows]
 
     def _settle(self, rows: Rows, keys: Keys) -> Keys:
-        """The same candidates with the scores that count, best first."""
-        settled = np.empty_like(keys)
+        """The same candidates with the scores that count, best first, in the same memory."""
         step = max(1, BUDGET // (16 * (keys.shape[1] + 1) * self.vectors.shape[1]))
         for start in range(0, len(rows), step):
             some = slice(start, start + step)
@@ -169,8 +168,9 @@ class _Search:
             candidates = np.where(there, rows_of(keys[some]), 0)
             own = self.vectors[rows[some]].astype(np.float64)
             scores = np.einsum("ij,ikj->ik", own, self.vectors[candidates].astype(np.float64))
-            settled[some] = np.where(there, keys_of(_rounded(scores), candidates), EMPTY)
-        return np.sort(settled, axis=1)[:, ::-1]
+            settled = np.where(there, keys_of(_rounded(scores), candidates), EMPTY)
+            keys[some] = np.sort(settled, axis=1)[:, ::-1]
+        return keys
 
     def _unsure(self, kept: Keys, floor: Scores, k: int) -> NDArray[np.bool_]:
         """Whether rounding may have hidden a row as near as the ``k``-th, ``(m,)`` bool."""

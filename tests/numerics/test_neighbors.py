@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -144,15 +146,14 @@ def test_progress_reaches_all_pairs(options):
     assert sum(told) == (45 if "rows" in options else 60) ** 2
 
 
-def test_memory_does_not_grow_with_all_pairs():
-    import tracemalloc
-
+@pytest.mark.parametrize("k", [1, 40])
+def test_memory_does_not_grow_with_all_pairs(k):
     vectors = cloud(0, 12_000, 4, 12_000)
     tracemalloc.start()
-    nearest(vectors, 3)
+    nearest(vectors, k)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 2 * neighbors.BUDGET + len(vectors) * (3 + neighbors.SLACK) * 8 * 4
+    assert peak < 2 * neighbors.BUDGET + 40 * len(vectors) * (k + neighbors.SLACK)
 
 
 @pytest.mark.parametrize(
