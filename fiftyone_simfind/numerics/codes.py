@@ -31,5 +31,13 @@ def encode(vectors: NDArray[np.float32]) -> Codes:
     scales = scales.astype(np.float32)
     values = np.rint(vectors / scales[:, None])
     rest = vectors - values * scales[:, None]
-    errors = np.sqrt(np.einsum("ij,ij->i", rest, rest)) * 1.0001 + 1e-7
+    errors = np.sqrt(np.einsum("ij,ij->i", rest, rest)) * 1.0001 + 1e-6
     return Codes(values.astype(np.int8), scales, errors.astype(np.float32))
+
+
+def bound(errors: NDArray[np.float32], others: NDArray[np.float32] | np.float32) -> NDArray[np.float32]:
+    """How far the dot product of the codes of two vectors of length 1 can be from their own, given the errors of both.
+
+    With ``x = c + r`` and ``y = e + s`` it is ``x.s + r.y - r.s`` off.
+    """
+    return errors + others + errors * others

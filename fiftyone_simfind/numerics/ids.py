@@ -51,7 +51,7 @@ class Lookup:
 
 def _bytes(text: str) -> bytes:
     try:
-        binary = bytes.fromhex(text)
+        binary = bytes.fromhex(text) if len(text) == 2 * WIDTH else b""  # fromhex skips spaces
     except (TypeError, ValueError):
         binary = b""
     return binary if len(binary) == WIDTH else b"\0" * WIDTH
