@@ -27,7 +27,7 @@ from fiftyone_simfind.models import weights as wt
 
 MUST = {"fashion": (0.35, 0.29, 0.17), "coco": (0.69, 0.62, 0.48)}
 AIM = {"fashion": (0.38, 0.32, 0.19), "coco": (0.73, 0.66, 0.54)}
-SMALL_RATIO, MAX_COST, RERANK_LOSS, MAX_EMPHASIS_MS = 1.2, 1.05, 0.01, 1.0
+SMALL_RATIO, MAX_COST, RERANK_LOSS, MAX_EMPHASIS_MS, LOOK_GAIN = 1.2, 1.05, 0.01, 1.0, 0.15
 TIE = 1e-6  # scores that differ less may stand in any order
 CROPS = "mobilenet_v2 crops"
 
@@ -144,8 +144,12 @@ def print_emphasis(studies: list[Study], others: dict, args: argparse.Namespace)
     for one in studies:
         if one.objects.attributes:
             table(f"Emphasis, {one.title}: P@5 of the same ...", ["`emphasis`", "class", *one.objects.attributes])
-            for chosen in uses.EMPHASES:
-                row(f"`{chosen!r}`".replace("'", '"'), *(f"{value:.3f}" for value in uses.emphasis(one, chosen)))
+            found = [uses.emphasis(one, chosen) for chosen in uses.EMPHASES]
+            for chosen, values in zip(uses.EMPHASES, found, strict=True):
+                row(f"`{chosen!r}`".replace("'", '"'), *(f"{value:.3f}" for value in values))
+            gain = found[uses.EMPHASES.index("look")][-1] - found[0][-1]
+            met = "met" if gain >= LOOK_GAIN else "MISSED"
+            print(f'\n`"look"` finds {gain:+.3f} more of the same colour (at least {LOOK_GAIN:+.2f}: {met}).')
             whole, more = uses.emphasis_cost(one)
             met = "met" if more < MAX_EMPHASIS_MS else "MISSED"
             print(f"\nA search takes {whole:.2f} ms, and emphasis adds {more:.3f} ms (below 1 ms: {met}).")

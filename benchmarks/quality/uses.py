@@ -22,7 +22,7 @@ DEPTH = 200  # matches that a second network looks at
 SHOWN = 10  # matches that are marked
 SEED = 51
 TIMED = 100  # searches
-EMPHASES: list[Any] = [None, {"look": 2}, {"look": 4}, {"look": 10}, {"look": 20}]
+EMPHASES: list[Any] = [None, "look", {"look": 2}, {"look": 4}, {"look": 10}, {"look": 20}]
 EMPHASES += [{"kind": 2}, {"kind": 4}, {"kind": 10}, {"kind": 20}, {"shape": 2}, {"shape": 4}, {"shape": 20}]
 
 

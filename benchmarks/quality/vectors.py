@@ -27,10 +27,9 @@ def rows(study: Study, others: dict[str, Vectors]) -> dict[str, Figures]:
         "**default**: whitened in the index": lambda: study.gallery.vectors,
         "default, raw (without whitening)": lambda: raw,
         "- without colour": lambda: white(scaled(raw, parts, colour=0), parts),
-        "- without the early map's means": lambda: white(scaled(raw, parts, early=0), parts),
-        "- without the early map's deviations": lambda: white(scaled(raw, parts, spread=0), parts),
-        "- without the early map": lambda: white(scaled(raw, parts, early=0, spread=0), parts),
-        "- without the middle map": lambda: white(scaled(raw, parts, middle=0), parts),
+        "- without the middle map's means": lambda: white(scaled(raw, parts, middle=0), parts),
+        "- without the middle map's deviations": lambda: white(scaled(raw, parts, spread=0), parts),
+        "- without the middle map": lambda: white(scaled(raw, parts, middle=0, spread=0), parts),
         "- without the late maps": lambda: white(scaled(raw, parts, late=0), parts),
         "- without class scores": lambda: white(scaled(raw, parts, classes=0), parts),
         "- class scores of constant length": lambda: white(evened(raw, parts), parts),
@@ -70,8 +69,8 @@ def evened(vectors: Vectors, parts: list[Part]) -> Vectors:
 
 
 def blocks(parts: list[Part]) -> list[str]:
-    """What each run of numbers is made of: "colour", "early", "spread", "middle", "late" or "classes"."""
-    shape = iter(["early", "spread", "middle"])
+    """What each run of numbers is made of: "colour", "middle", "spread", "late" or "classes"."""
+    shape = iter(["middle", "spread"])
     named = {"look": lambda: "colour", "shape": lambda: next(shape), "kind": lambda: "late"}
     return [named[part.name]() if part.whiten else "classes" for part in parts]
 

@@ -46,13 +46,11 @@ class Levels(NamedTuple):
     """The maps that vectors are made of.
 
     Attributes:
-        early: the backbone's last map at stride 4: edges, dots and stripes
-        middle: its last map at stride 16: patterns and parts
+        middle: the backbone's last map at stride 16: patterns and parts
         late: its first two maps at stride 32: what the parts make up
         classes: how many classes the head scores; 0 where it has no scores
     """
 
-    early: Level
     middle: Level
     late: tuple[Level, ...]
     classes: int
@@ -60,7 +58,7 @@ class Levels(NamedTuple):
     @property
     def maps(self) -> list[Level]:
         """All of them, in order."""
-        return [self.early, self.middle, *self.late]
+        return [self.middle, *self.late]
 
 
 def tap(network: Any, layers: Mapping[int, Any] | list[int], into: Seen) -> list[Any]:
@@ -120,7 +118,7 @@ def all_maps(network: Any) -> Iterator[Seen]:
 
 
 def choose(network: Any, seen: Seen, canvas: int) -> Levels:
-    """The backbone's last maps at strides 4 and 16, its first two at stride 32, and the head's class scores.
+    """The backbone's last map at stride 16, its first two at stride 32, and the head's class scores.
 
     They are found by what the layers put out and not by number, so that this holds for every family and size of YOLO.
 
@@ -135,8 +133,8 @@ def choose(network: Any, seen: Seen, canvas: int) -> Levels:
         for i, m in sorted(seen.layers.items())
         if i < depth and isinstance(m, torch.Tensor) and m.ndim == 4
     ]
-    early, middle, late = ([level for level in maps if level.stride == stride] for stride in (4, 16, 32))
-    if not (early and middle and late):
-        raise ModelError(f"{type(network).__name__} has no maps at strides 4, 16 and 32; give a YOLO detection network")
+    middle, late = ([level for level in maps if level.stride == stride] for stride in (16, 32))
+    if not (middle and late):
+        raise ModelError(f"{type(network).__name__} has no maps at strides 16 and 32; give a YOLO detection network")
     classes = seen.scores[0].shape[1] if seen.scores else 0
-    return Levels(early[-1], middle[-1], tuple(late[:2]), classes)
+    return Levels(middle[-1], tuple(late[:2]), classes)

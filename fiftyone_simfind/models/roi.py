@@ -3,7 +3,7 @@
 A vector has three parts, each with a length of its own that says how much it counts:
 
 * ``look``: the colours of the object's pixels.
-* ``shape``: the backbone's early map and its spread, which tell textures, and its middle map, which tells parts.
+* ``shape``: the backbone's middle map, which tells parts, and its spread, which tells textures.
 * ``kind``: the backbone's late maps, and what the head takes the object for.
 
 Every part is an average over a grid of cells on the box (RoIAlign; K. He et al., "Mask R-CNN", 2017). A box holds more
@@ -28,16 +28,16 @@ from fiftyone_simfind.numerics import color
 from fiftyone_simfind.numerics import vectors as vx
 from fiftyone_simfind.numerics.parts import Part
 
-RECIPE = "look+shape+kind"  # tells these vectors from those that are made in another way
+RECIPE = "color+middle+spread+late+class"  # tells these vectors from those that are made in another way
 BINS = 7  # cells of the grid on a box, to a side
-FINE_BINS = 14  # the same on the early map
+POINTS = 2  # looked at in a cell, to a side
 PIXELS = 32  # pixels looked at in a box, to a side
 CENTRE_SIGMA = 2.0  # of the Gaussian that weighs the cells, in cells
 LIKE_BORDER = 3  # border cells that a cell is compared with: those most like it
 CONTRAST = 2.5  # times as unlike the border as the border is unlike itself: where a cell is half of the object
 FLOOR = 0.03  # what any cell counts, so that a box filled by its object is still looked at
-EARLY_DIM, MIDDLE_DIM, LATE_DIM, KIND_DIM = 64, 128, 112, 80  # with the colours and the spread at most 512 numbers
-COLOR, EARLY, SPREAD, MIDDLE, LATE = 0.46, 0.36, 0.50, 0.36, 0.28  # lengths of the blocks
+MIDDLE_DIM, SPREAD_DIM, LATE_DIM, KIND_DIM = 128, 64, 176, 80  # with the colours at most 512 numbers
+COLOR, MIDDLE, SPREAD, LATE = 0.34, 0.65, 0.50, 0.40  # lengths of the blocks
 CLASS, CLASS_SMALL, CLASS_SURE = 0.4, 0.6, 0.8  # of the class scores: at least, and what an object adds that is ...
 LARGE, SMALL = 320.0, 16.0  # ... small: pixels in the network at which its look shows fully, or not at all
 DOUBTFUL, SURE = 0.1, 0.35  # ... clear to the head: summed over its levels, the mean probability of the likeliest class
@@ -49,7 +49,6 @@ class Cells(NamedTuple):
     """What lies in the grids on ``n`` boxes.
 
     Attributes:
-        early: ``(n, c, FINE_BINS, FINE_BINS)``
         middle: ``(n, c, BINS, BINS)``, as the maps that follow
         late: one or two of them
         scores: logits of the classes, at each level of the head
@@ -57,7 +56,6 @@ class Cells(NamedTuple):
         sizes: ``(n,)`` root of each box's area, in pixels of the network's input
     """
 
-    early: torch.Tensor
     middle: torch.Tensor
     late: list[torch.Tensor]
     scores: list[torch.Tensor]
@@ -67,9 +65,9 @@ class Cells(NamedTuple):
 
 def parts(levels: Levels) -> list[Part]:
     """What the numbers of a vector are, in order."""
-    early, share = min(levels.early.channels, EARLY_DIM), LATE_DIM // len(levels.late)
-    lengths = [("look", color.DIM, True), ("shape", early, True), ("shape", early, True)]
-    lengths += [("shape", min(levels.middle.channels, MIDDLE_DIM), True)]
+    share = LATE_DIM // len(levels.late)
+    lengths = [("look", color.DIM, True)]
+    lengths += [("shape", min(levels.middle.channels, dim), True) for dim in (MIDDLE_DIM, SPREAD_DIM)]
     lengths += [("kind", min(level.channels, share), True) for level in levels.late]
     if levels.classes:
         # Roots of class probabilities: their dot product, Bhattacharyya's coefficient, needs no whitening.
@@ -133,8 +131,8 @@ def sample(
     assert seen.pixels is not None
     canvas = seen.pixels.shape[2:]
 
-    def align(feature: torch.Tensor, bins: int = BINS, ratio: int = 2) -> torch.Tensor:
-        return _align(feature, canvas[1] // feature.shape[3], size_wh, boxes, image_ids, bins, ratio)
+    def align(feature: torch.Tensor) -> torch.Tensor:
+        return _align(feature, canvas[1] // feature.shape[3], size_wh, boxes, image_ids)
 
     # Three channels make short rows, and the canvas is large: torchvision's RoIAlign samples it as it lies.
     inner, corners = _without_padding(seen.pixels, 1, size_wh, boxes)
@@ -143,7 +141,6 @@ def sample(
     content = bx.letterbox(size_wh, (canvas[1], canvas[0]))
     sides = boxes[:, 2:] * [content.width, content.height]
     return Cells(
-        align(seen.layers[levels.early.layer], FINE_BINS, 1),
         align(seen.layers[levels.middle.layer]),
         [align(seen.layers[level.layer]) for level in levels.late],
         [align(score) for score in seen.scores] if levels.classes else [],
@@ -180,13 +177,12 @@ def describe(cells: Cells, weights: torch.Tensor) -> NDArray[np.float32]:
     Returns:
         ``(n, m, d)`` float32 of length 1
     """
-    mean, spread = _mean_and_spread(cells.early, _resized(weights, FINE_BINS))
+    mean, spread = _mean_and_spread(cells.middle, weights)
     share = LATE_DIM // len(cells.late)
     blocks = [
         _scaled(_colors(cells.pixels, _resized(weights, PIXELS)), COLOR),
-        _scaled(_narrow(mean, EARLY_DIM), EARLY),
-        _scaled(_narrow(spread, EARLY_DIM), SPREAD),
-        _scaled(_narrow(_mean(cells.middle, weights), MIDDLE_DIM), MIDDLE),
+        _scaled(_narrow(mean, MIDDLE_DIM), MIDDLE),
+        _scaled(_narrow(spread, SPREAD_DIM), SPREAD),
         *(_scaled(_narrow(_mean(late, weights), share), LATE) for late in cells.late),
     ]
     if cells.scores:
@@ -261,10 +257,8 @@ def _align(
     size_wh: tuple[int, int],
     boxes: NDArray[np.float64],
     image_ids: NDArray[np.intp],
-    bins: int,
-    ratio: int,
 ) -> torch.Tensor:
-    """RoIAlign on the part of a map that the image covers: ``(b, c, h, w)`` to ``(n, c, bins, bins)``.
+    """RoIAlign on the part of a map that the image covers: ``(b, c, h, w)`` to ``(n, c, BINS, BINS)``.
 
     torchvision's goes through one channel after the other, and first copies maps whose channels lie side by side in
     memory, as convolutions leave them. Here a cell is a sum of such rows of channels, which takes a tenth of the time.
@@ -274,30 +268,30 @@ def _align(
     inner_x = bx.inner_cells(content.left, content.width, stride, width)
     inner_y = bx.inner_cells(content.top, content.height, stride, height)
     corners = (bx.to_absolute(boxes, (content.width, content.height)) + [content.left, content.top] * 2) / stride
-    columns, across = _taps(corners[:, 0], corners[:, 2], inner_x, bins, ratio)
-    rows, down = _taps(corners[:, 1], corners[:, 3], inner_y, bins, ratio)
+    columns, across = _taps(corners[:, 0], corners[:, 2], inner_x)
+    rows, down = _taps(corners[:, 1], corners[:, 3], inner_y)
     rows += image_ids[:, None, None] * height
     places = rows[:, :, None, :, None] * width + columns[:, None, :, None, :]
     shares = down[:, :, None, :, None] * across[:, None, :, None, :]
     table = feature.float().permute(0, 2, 3, 1).reshape(-1, feature.shape[1])
-    bags, weights = (torch.from_numpy(x.reshape(-1, (2 * ratio) ** 2)).to(table.device) for x in (places, shares))
+    bags, weights = (torch.from_numpy(x.reshape(-1, (2 * POINTS) ** 2)).to(table.device) for x in (places, shares))
     found = F.embedding_bag(bags, table, mode="sum", per_sample_weights=weights)
-    return found.view(len(boxes), bins, bins, -1).permute(0, 3, 1, 2)
+    return found.view(len(boxes), BINS, BINS, -1).permute(0, 3, 1, 2)
 
 
 def _taps(
-    start: NDArray[np.float64], stop: NDArray[np.float64], inner: tuple[int, int], bins: int, ratio: int
+    start: NDArray[np.float64], stop: NDArray[np.float64], inner: tuple[int, int]
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """For each bin along one side of boxes, the map's cells to add up and the share of each: ``(n, bins, 2 * ratio)``.
+    """For each bin along one side of boxes, the map's cells to add up and the share of each: ``(n, BINS, 2 * POINTS)``.
 
-    Every bin is looked at in ``ratio`` points, each of which lies between the centres of two cells.
+    Every bin is looked at in ``POINTS`` points, each of which lies between the centres of two cells.
     """
-    steps = (np.arange(bins * ratio) + 0.5) / (bins * ratio)
+    steps = (np.arange(BINS * POINTS) + 0.5) / (BINS * POINTS)
     points = np.clip(start[:, None] + (stop - start)[:, None] * steps - 0.5, inner[0], inner[1] - 1)
     low = points.astype(np.int64)
     cells = np.stack([low, np.minimum(low + 1, inner[1] - 1)], axis=-1)
-    shares = np.stack([1 - (points - low), points - low], axis=-1) / ratio
-    shape = (len(points), bins, 2 * ratio)
+    shares = np.stack([1 - (points - low), points - low], axis=-1) / POINTS
+    shape = (len(points), BINS, 2 * POINTS)
     return cells.reshape(shape), shares.astype(np.float32).reshape(shape)
 
 

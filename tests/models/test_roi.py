@@ -9,7 +9,7 @@ from fiftyone_simfind.numerics import boxes as bx
 from fiftyone_simfind.numerics import color
 from fiftyone_simfind.numerics.parts import names
 
-LEVELS = Levels(Level(2, 4, 3), Level(6, 16, 5), (Level(7, 32, 6), Level(8, 32, 7)), classes=4)
+LEVELS = Levels(Level(6, 16, 5), (Level(7, 32, 6), Level(8, 32, 7)), classes=4)
 SIZE_WH, CANVAS_WH = (300, 200), (640, 448)  # letterboxed by 2.133 to 640 x 427: rows of padding above and below
 
 
@@ -42,12 +42,10 @@ def boxes():
     ]
 
 
-def cells_of(late, *, early=None, middle=None, scores=None, pixels=None, size=100.0) -> roi.Cells:
+def cells_of(late, *, middle=None, scores=None, pixels=None, size=100.0) -> roi.Cells:
     """The cells of one box: ``late`` is ``(c, BINS, BINS)``; what is not given is the same everywhere."""
     flat = torch.ones(1, 3, roi.BINS, roi.BINS)
-    fine = torch.ones(1, 2, roi.FINE_BINS, roi.FINE_BINS)
     return roi.Cells(
-        fine if early is None else early[None],
         flat if middle is None else middle[None],
         [late[None]],
         [] if scores is None else [scores[None]],
@@ -133,16 +131,15 @@ def test_a_box_is_pooled_where_it_lies():
         np.testing.assert_allclose(found / np.linalg.norm(found), expected / np.linalg.norm(expected), atol=1e-4)
 
 
-@pytest.mark.parametrize(("bins", "ratio"), [(7, 2), (14, 1)])
-def test_maps_are_sampled_as_torchvisions_roi_align_does(boxes, bins, ratio):
+def test_maps_are_sampled_as_torchvisions_roi_align_does(boxes):
     """Without padding, where cutting it off makes no difference."""
     size_wh, stride = (640, 448), 16
     feature = torch.randn(2, 5, 28, 40, generator=torch.Generator().manual_seed(3))
     some, image_ids = bx.clip(np.concatenate(boxes)), np.repeat([0, 1], [5, 4])
     rois = np.column_stack([image_ids, bx.to_absolute(some, size_wh)]).astype(np.float32)
-    expected = roi_align(feature, torch.from_numpy(rois), bins, 1 / stride, sampling_ratio=ratio, aligned=True)
+    expected = roi_align(feature, torch.from_numpy(rois), roi.BINS, 1 / stride, sampling_ratio=2, aligned=True)
     for layout in (torch.contiguous_format, torch.channels_last):
-        found = roi._align(feature.to(memory_format=layout), stride, size_wh, some, image_ids, bins, ratio)
+        found = roi._align(feature.to(memory_format=layout), stride, size_wh, some, image_ids)
         torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
 
@@ -189,7 +186,7 @@ def test_the_background_does_not_change_the_shape_of_what_stands_before_it():
         middle[0][inside], middle[1][inside] = 1.0, 0.2
         cells = cells_of(scene(inside), middle=middle)
         vector = roi.describe(cells, roi.object_weights(cells.late[-1])[:, None])[0, 0]
-        part = vector[color.DIM + 4 : color.DIM + 6]  # after the early map's two means and deviations
+        part = vector[color.DIM : color.DIM + 2]
         found.append(part / np.linalg.norm(part))
     assert found[0] @ found[1] > 0.97
 
@@ -201,16 +198,16 @@ def lengths(**options):
     """Lengths of the runs of a vector, by what they hold."""
     scores = torch.full((4, roi.BINS, roi.BINS), -9.0)
     scores[1] = options.pop("logit", -9.0)
-    early = torch.rand(2, roi.FINE_BINS, roi.FINE_BINS, generator=torch.Generator().manual_seed(1))
-    cells = cells_of(torch.rand(7, roi.BINS, roi.BINS), scores=scores, early=early, **options)
+    middle = torch.rand(2, roi.BINS, roi.BINS, generator=torch.Generator().manual_seed(1))
+    cells = cells_of(torch.rand(7, roi.BINS, roi.BINS), scores=scores, middle=middle, **options)
     vector = roi.describe(cells, roi.object_weights(cells.late[-1])[:, None])[0, 0]
-    runs = np.split(vector, np.cumsum([color.DIM, 2, 2, 3, 7]))
-    return dict(zip(["color", "early", "spread", "middle", "late", "class"], map(np.linalg.norm, runs), strict=True))
+    runs = np.split(vector, np.cumsum([color.DIM, 2, 2, 7]))
+    return dict(zip(["color", "middle", "spread", "late", "class"], map(np.linalg.norm, runs), strict=True))
 
 
 def test_parts_count_as_their_lengths_say():
     found = lengths()
-    given = {"color": roi.COLOR, "early": roi.EARLY, "spread": roi.SPREAD, "middle": roi.MIDDLE, "late": roi.LATE}
+    given = {"color": roi.COLOR, "middle": roi.MIDDLE, "spread": roi.SPREAD, "late": roi.LATE}
     for name, length in given.items():
         assert found[name] / found["color"] == pytest.approx(length / roi.COLOR, rel=1e-5)
 
@@ -221,14 +218,14 @@ def class_share(**options):
 
 
 def test_a_pattern_shows_in_the_spread_though_the_mean_is_the_same():
-    stripes = torch.full((2, roi.FINE_BINS, roi.FINE_BINS), 0.5)
+    stripes = torch.full((2, roi.BINS, roi.BINS), 0.5)
     stripes[0, :, ::2], stripes[0, :, 1::2] = 0.0, 1.0
-    plain = torch.full((2, roi.FINE_BINS, roi.FINE_BINS), 0.5)
+    plain = torch.full((2, roi.BINS, roi.BINS), 0.5)
     plain[1] += 2e-2 * torch.rand(plain[1].shape, generator=torch.Generator().manual_seed(2))
     late = torch.ones(7, roi.BINS, roi.BINS)
     vectors = []
-    for early in (stripes, plain):
-        cells = cells_of(late, early=early)
+    for middle in (stripes, plain):
+        cells = cells_of(late, middle=middle)
         vectors.append(roi.describe(cells, roi.object_weights(cells.late[-1])[:, None])[0, 0])
     mean, spread = (slice(color.DIM + first, color.DIM + first + 2) for first in (0, 2))
     cosine = [a[s] @ b[s] / np.linalg.norm(a[s]) / np.linalg.norm(b[s]) for a, b in [vectors] for s in (mean, spread)]
@@ -249,16 +246,16 @@ def test_what_the_head_takes_it_for_counts_more_where_it_is_sure():
 
 
 def test_a_vector_has_at_most_512_numbers():
-    wide = Levels(Level(0, 4, 192), Level(1, 16, 768), (Level(2, 32, 1024), Level(3, 32, 1024)), classes=601)
+    wide = Levels(Level(1, 16, 768), (Level(2, 32, 1024), Level(3, 32, 1024)), classes=601)
     assert roi.parts(wide)[-1].stop <= 512
 
 
 def test_narrow_networks_are_left_alone():
-    assert roi.parts(LEVELS)[-1].stop == color.DIM + 3 + 3 + 5 + 6 + 7 + 4
+    assert roi.parts(LEVELS)[-1].stop == color.DIM + 5 + 5 + 6 + 7 + 4
 
 
 def test_a_head_without_class_scores_has_no_part_for_them():
-    assert roi.parts(LEVELS._replace(classes=0))[-1].stop == color.DIM + 3 + 3 + 5 + 6 + 7
+    assert roi.parts(LEVELS._replace(classes=0))[-1].stop == color.DIM + 5 + 5 + 6 + 7
 
 
 def test_narrowing_keeps_angles_nearly():
