@@ -94,11 +94,6 @@ def load(samples: Any, brain_key: str) -> EngineGallery:
             f'backend="{config.method}", overwrite=True)'
         )
     engine = _engine(dataset, brain_key)
-    if engine.is_new():
-        raise BrainRunError(
-            f'index "{brain_key}" of dataset "{dataset.name}" is not in the {config.method} that FiftyOne is told to '
-            f"use{_vendors.where(config.method)}"
-        )
     source, dim = Source(dataset, config.patches_field, facts["embeddings_field"]), facts["dim"]
     whitening = _metric.load(dataset, brain_key, fitted)
     parts = whitening.out if whitening else _metric.recorded_parts(dataset, source.vectors) or wh.whole(dim)
@@ -162,11 +157,13 @@ def build(
 
 
 def discard(dataset: Any, brain_key: str) -> None:
-    """Delete what an index keeps in an engine; nothing where it keeps nothing there."""
+    """Delete what an index keeps in an engine; nothing where it keeps nothing there.
+
+    Raises:
+        BrainRunError: the engine cannot be reached, or does not hold it
+    """
     if _metric.load_engine(dataset, brain_key) is not None:
-        engine = _engine(dataset, brain_key)
-        if not engine.is_new():
-            engine.drop()
+        _engine(dataset, brain_key).drop()
 
 
 def compared(
@@ -206,7 +203,13 @@ def _check(backend: str, options: dict[str, Any]) -> None:
 def _engine(dataset: Any, brain_key: str) -> Engine:
     backend = dataset.get_brain_info(brain_key).config.method
     index = _connected(backend, lambda: dataset.load_brain_results(brain_key, load_view=False))
-    return _vendors.vendor(backend)(index)
+    engine = _vendors.vendor(backend)(index)
+    if engine.is_new():
+        raise BrainRunError(
+            f'index "{brain_key}" of dataset "{dataset.name}" is not in the {backend} that FiftyOne is told to use'
+            f"{_vendors.where(backend)}"
+        )
+    return engine
 
 
 def _connected(backend: str, connect: Callable[[], Any]) -> Any:

@@ -146,7 +146,9 @@ def test_an_engine_that_has_to_be_asked_again_and_again_gives_the_same(index, ru
 def test_an_engine_that_is_told_who_may_be_found_gives_the_same(index, rules, monkeypatch):
     monkeypatch.setattr(_paging, "FIRST", 2)
     monkeypatch.setattr(_paging, "PATIENCE", 1)
-    check(index, index[1].vectors[150].astype(np.float32), 5, Rules(**RULES[rules]))
+    query = index[1].vectors[150].astype(np.float32)
+    best = check(index, query, 5, Rules(**RULES[rules]))
+    check(index, query, 1, Rules(**RULES[rules], not_samples=frozenset(best.sample_ids)))
 
 
 def test_the_query_and_its_image_can_be_left_out(index):
@@ -178,6 +180,16 @@ def test_objects_that_look_the_same_come_in_the_order_of_the_dataset(index, monk
     row = next(row for row, found in enumerate(oracle.rows) if (found[3] == oracle.rows[4][3]).all())
     found = check(index, oracle.vectors[row].astype(np.float32), 3, Rules())
     assert found.scores == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_the_last_that_an_engine_came_to_settles_only_what_is_before_it(reverse):
+    seen = _paging.Seen(np.float32([1, 0]), Rules(reverse=reverse))
+    ends = np.float32([[1, 0], [0, 1], [-1, 0]])[:: -1 if reverse else 1]
+    seen.add([_objects.Object(str(row), "image", None, None) for row in range(2)], ends[:2], "things")
+    assert seen.settles(seen.best(1), 1, 1e-5)
+    assert not seen.settles(seen.best(2), 2, 1e-5)
+    assert not seen.settles(seen.best(3), 3, 1e-5)
 
 
 def test_objects_are_known_by_id_in_the_order_asked_for(index, shelf):
@@ -387,6 +399,22 @@ def test_an_index_whose_table_is_gone_says_where_it_looked(engine, toys, build):
     variable = f"FIFTYONE_BRAIN_SIMILARITY_{engine[0]}_{backend.address}".upper()
     with pytest.raises(BrainRunError, match=f'"toy" .* is not in the {engine[0]} .* in the environment as {variable}'):
         _engines.load(toys, "toy")
+    toys.delete_brain_run("toy")
+
+
+def test_vectors_that_are_not_found_are_told_of_when_their_index_is_deleted(engine, toys, build):
+    _vendors.vendor(engine[0])(build()).drop()
+    with pytest.warns(UserWarning, match=f'the vectors of index "toy" stay where they are: .* not in the {engine[0]}'):
+        _runs.delete(toys, "toy")
+    assert toys.list_brain_runs() == []
+
+
+def test_a_server_that_does_not_answer_leaves_no_index(toys):
+    pytest.importorskip("psycopg2")
+    cure = r"pgvector cannot be used: .*; say where it is with build_index\(\.\.\., connection_string=\.\.\.\)"
+    with pytest.raises(BrainRunError, match=f"(?s){cure}"):
+        simfind.build_index(toys, "objects", backend="pgvector", connection_string="host=/nowhere")
+    assert toys.list_brain_runs() == []
 
 
 def test_a_missing_package_is_named_with_its_cure(engine, build, monkeypatch):
