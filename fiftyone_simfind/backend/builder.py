@@ -131,7 +131,7 @@ def _write(folder: Path, table: Table, stored: Vectors, transform: Transform) ->
     dim = transform(np.ones((1, stored.shape[1]), np.float32)).shape[1] if len(stored) else 0
     matrices, coded = sc.append(folder, sc.start(folder, dim), blocks())
     done = replace(table, alive=alive, scales=coded.scales, errors=coded.errors)
-    return sc.read(folder, sc.write(folder, done, matrices))
+    return sc.read(folder, sc.write(folder, done, matrices), check=False)
 
 
 def _edited(batch: Batch, rows: NDArray[np.intp]) -> NDArray[np.bool_]:

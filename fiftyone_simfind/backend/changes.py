@@ -91,7 +91,9 @@ def apply(folder: Path, old: Sidecar, changes: Changes) -> Sidecar:
         matrices, tail = sc.append(folder, old.matrices, [changes.added] if len(changes.added) else [])
         head = old.coded
         coded = Codes(tail.values, *(np.concatenate(pair) for pair in zip(head[1:], tail[1:], strict=True)))
-    return sc.read(folder, sc.write(folder, replace(table, scales=coded.scales, errors=coded.errors), matrices))
+    return sc.read(
+        folder, sc.write(folder, replace(table, scales=coded.scales, errors=coded.errors), matrices), check=False
+    )
 
 
 def _living(old: Sidecar, changes: Changes) -> Iterator[Vectors]:

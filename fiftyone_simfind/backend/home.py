@@ -179,6 +179,7 @@ class Home:
             self._own = now
         else:
             state.save(self._dataset, self._run, now)
+        rows.adopt(self.folder, made)
         sc.tidy(self.folder, made)
 
     def _parts_of(self, dim: int) -> list[Part] | None:

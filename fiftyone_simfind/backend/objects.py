@@ -10,19 +10,19 @@ import io
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
 import fiftyone.core.labels as fol
 import numpy as np
 from bson import ObjectId
 from numpy.typing import NDArray
+from pymongo.errors import OperationFailure
 
 from fiftyone_simfind.numerics import ids as idx
 from fiftyone_simfind.numerics.ids import Ids, Lookup
 
 SAMPLES = 1000  # read at a time
-CLOCKS = timedelta(days=1)
+MOMENTS = 10_000  # times asked for at a time
 STAMP = "_stamp"  # after the name of a vector field: what each vector was made of
 
 
@@ -81,23 +81,44 @@ class Source:
         """All samples of the dataset, and when each was last modified.
 
         Args:
-            known: samples whose times are known
-            times: these, ``(s,)`` int64 milliseconds; only what was modified since a day before the last of them is
-                looked at, so that the clocks of machines that write to one database may differ by so much
+            known: samples whose times are known; then only the database's indexes, and the samples that were modified
+                since, are looked at
+            times: these, ``(s,)`` int64 milliseconds
         """
         present = idx.pack([doc["_id"].binary for doc in self._find({}, {"_id": 1}).hint("_id_")])
         modified = np.zeros(len(present), np.int64)
-        condition: dict = {}
-        if known is not None and times is not None and len(times):
+        conditions: list[dict] = [{}]
+        if known is not None and times is not None:
             at = Lookup(known).find(present)
-            modified = np.where(at >= 0, times[at], 0)
-            since = datetime.fromtimestamp(times.max() / 1000, timezone.utc) - CLOCKS
-            condition = {"$or": [{"last_modified_at": {"$gte": since}}, {"last_modified_at": None}]}
-        found = [(doc["_id"].binary, _milliseconds(doc)) for doc in self._find(condition, {"last_modified_at": 1})]
-        place = Lookup(present).find(idx.pack([pair[0] for pair in found]))
-        new = np.array([pair[1] for pair in found], np.int64)
-        modified[place[place >= 0]] = new[place >= 0]
+            modified[at >= 0] = times[at[at >= 0]]
+            conditions = self._more_at(times)
+        for condition in conditions:
+            found = [(doc["_id"].binary, _milliseconds(doc)) for doc in self._find(condition, {"last_modified_at": 1})]
+            place = Lookup(present).find(idx.pack([pair[0] for pair in found]))
+            new = np.array([pair[1] for pair in found], np.int64)
+            modified[place[place >= 0]] = new[place >= 0]
         return Versions(present, modified)
+
+    def _more_at(self, times: NDArray[np.int64]) -> list[dict]:
+        """Conditions for the samples modified at times at which more samples are now than were before.
+
+        A sample that was modified has left its old time and come to a new one, whatever the clocks of the machines that
+        write to the database.
+        """
+        before = dict(zip(*(column.tolist() for column in np.unique(times, return_counts=True)), strict=True))
+        group = [{"$group": {"_id": "$last_modified_at", "count": {"$sum": 1}}}]
+        collection = self._dataset._sample_collection
+        try:
+            now = list(collection.aggregate(group, hint="last_modified_at_1"))
+        except OperationFailure:  # a dataset of a FiftyOne that did not make this index yet
+            now = list(collection.aggregate(group))
+        moments = [
+            found["_id"]
+            for found in now
+            if found["_id"] is None or found["count"] > before.get(_milliseconds({"last_modified_at": found["_id"]}), 0)
+        ]
+        chunks = (moments[start : start + MOMENTS] for start in range(0, len(moments), MOMENTS))
+        return [{"last_modified_at": {"$in": chunk}} for chunk in chunks]
 
     def batches(self, samples: Ids | None = None) -> Iterator[Batch]:
         """All objects in the order of the dataset, or those of some samples, S12."""

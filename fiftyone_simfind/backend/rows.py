@@ -104,15 +104,24 @@ def open_version(folder: Path, version: str) -> Rows:
         DamagedError: it is missing on this machine, or damaged
     """
     with _lock:
-        key = (folder, version)
-        if key not in _open:
-            _open[key] = Rows(sc.read(folder, version))
-        _open.move_to_end(key)
-        for other in [other for other in _open if other[0] == folder and other != key]:
-            del _open[other]
-        while len(_open) > MAX_OPEN:
-            _open.popitem(last=False)
-        return _open[key]
+        if (folder, version) not in _open:
+            _put(folder, Rows(sc.read(folder, version)))
+        _open.move_to_end((folder, version))
+        return _open[folder, version]
+
+
+def adopt(folder: Path, made: Sidecar) -> None:
+    """Have a version that was written just now open, in place of an older one."""
+    with _lock:
+        _put(folder, Rows(made))
+
+
+def _put(folder: Path, found: Rows) -> None:
+    for key in [key for key in _open if key[0] == folder]:
+        del _open[key]
+    _open[folder, found.sidecar.version] = found
+    while len(_open) > MAX_OPEN:
+        _open.popitem(last=False)
 
 
 def in_memory(ids: Ids, samples: Ids, labels: list[str | None], vectors: Vectors) -> Rows:

@@ -20,6 +20,7 @@ Vectors = NDArray[np.float32]
 
 LARGE = 250_000  # rows from which a scan of 8-bit codes repays the import of torch
 BLOCK = 16_384  # rows that are scored in full at a time
+FEW = 16  # where no more than one of so many rows may appear, they alone are looked at
 GROUP = 256  # rows of which one maximum is taken to find a first threshold
 
 
@@ -166,20 +167,26 @@ def _candidates(
     min_score: float | None,
 ) -> NDArray[np.intp]:
     """The rows that can be among the nearest, in row order."""
+    count = len(vectors)
     if eligible is not None:
         some = np.flatnonzero(eligible)
-        if len(some) <= max(k, len(vectors) // 16):
-            return some
-    if k >= len(vectors):
-        return np.arange(len(vectors)) if eligible is None else some
+        count = len(some)
+        if k < count <= len(vectors) // FEW:
+            return some[_within(FloatScan(vectors[some]).bounds(query), k, min_score)]
+    if k >= count:
+        return np.arange(count) if eligible is None else some
     found = scan.bounds(query)
-    lower, upper = found.scores - found.errors, found.scores + found.errors
     if eligible is not None:
-        lower[~eligible] = upper[~eligible] = -np.inf
-    least = _at_least(lower, k)
+        found.scores[~eligible] = -np.inf
+    return _within(found, k, min_score)
+
+
+def _within(found: Bounds, k: int, min_score: float | None) -> NDArray[np.intp]:
+    """The rows whose upper bound reaches the k-th largest lower bound."""
+    least = _at_least(found.scores - found.errors, k)
     if min_score is not None:
         least = max(least, min_score)
-    return np.flatnonzero(upper >= least if least > -np.inf else upper > -np.inf)
+    return np.flatnonzero(found.scores + found.errors >= least)
 
 
 def _at_least(values: NDArray[np.float32], k: int) -> float:
