@@ -118,10 +118,10 @@ def _next(
     where = place.find(before.samples)  # of each old sample among the present ones
     kept = (where >= 0) & ~np.append(touched, True)[where]
     alive = before.alive & kept[before.sample_rows] if len(kept) else before.alive.copy()
-    living = np.flatnonzero(before.alive)
-    at = Lookup(before.ids[living]).find(read.ids)
-    known = good & (at >= 0)
-    row = np.where(known, living[at] if len(living) else 0, -1)
+    lost = np.flatnonzero(before.alive & ~alive)
+    at = Lookup(before.ids[lost]).find(read.ids)
+    known = _firsts(np.where(good, at, -1))
+    row = np.where(known, lost[at] if len(lost) else 0, -1)
     same = known.copy()
     same[known] = np.abs(old.vectors[row[known]] - vectors[known]).max(axis=1, initial=0) <= SAME
     alive[row[same]] = True
@@ -144,10 +144,18 @@ def _next(
         **_pending(before, read, where, kept, place),
     )
     moved = int((fresh & known).sum())
-    removed = int(before.alive.sum() - alive[living].sum()) - moved
+    removed = int((before.alive & ~alive).sum()) - moved
     return Changes(
         table, vectors[fresh], read.ids[fresh & ~known], moved, removed, columns.unusable + int((~good).sum())
     )
+
+
+def _firsts(at: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Which of some places occur for the first time; -1 never does. Samples that were copied share their objects' ids."""
+    places, first = np.unique(at, return_index=True)
+    mask = np.zeros(len(at), bool)
+    mask[first[places >= 0]] = True
+    return mask
 
 
 def _put(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from fiftyone_simfind.backend.objects import Source
 from fiftyone_simfind.backend.rows import Rows
 from fiftyone_simfind.backend.sidecar import DamagedError, Sidecar
 from fiftyone_simfind.backend.state import State
+from fiftyone_simfind.errors import BrainRunError
 from fiftyone_simfind.numerics import vectors as vx
 from fiftyone_simfind.numerics import whitening as wh
 from fiftyone_simfind.numerics.parts import Part
@@ -47,6 +51,7 @@ class Home:
         self._own = State()
         self._metric: tuple[str | None, Whitening | None] = (None, None)
         self._run: str | None = None
+        self._key = brain_key
         if brain_key is None:
             self._temporary = tempfile.TemporaryDirectory(prefix="simfind-")
             self.folder = Path(self._temporary.name)
@@ -62,6 +67,8 @@ class Home:
     def rows(self) -> Rows:
         """The index as the database says it is; its copy on this machine is made anew where it is not sound."""
         now = self.state()
+        if now.version is None:
+            self._check_run()
         try:
             return self._open(now)
         except DamagedError:
@@ -72,7 +79,7 @@ class Home:
                 except DamagedError as error:
                     if now.version is not None:
                         logger.warning("%s is made again from the dataset: %s", self.folder, error)
-                    return self.rebuild()
+                    return self.rebuild(restore=now)
 
     def mend(self, damaged: Rows, error: DamagedError) -> Rows:
         """The index made anew, after a copy that was sound when it was opened turned out not to be."""
@@ -87,13 +94,22 @@ class Home:
             self._metric = (now.metric, state.load_metric(self._dataset, self._run, now.metric))
         return self._metric[1]
 
-    def rebuild(self, *, use: Whitening | None = None, learnt: bool = True, refit: bool = False) -> Rows:
+    def rebuild(
+        self,
+        *,
+        use: Whitening | None = None,
+        learnt: bool = True,
+        refit: bool = False,
+        restore: State | None = None,
+    ) -> Rows:
         """The index, made anew from the vectors in the dataset.
 
         Args:
             use: a whitening to use from now on
             learnt: whether that was learnt from labels, and is to stay when the dataset changes
             refit: fit the whitening anew, without labels
+            restore: a state whose version this machine lacks; where the dataset is still what that was made of, it gets
+                this very version, and the copies of other machines stay good
         """
         with self._locked():
             kept = None if refit else self.whitening()
@@ -109,7 +125,12 @@ class Home:
                 return chosen.apply if chosen is not None else vx.normalize
 
             made, unusable = builder.build(self.folder, self._source, fit)
-            self._commit(made, chosen, learnt=learnt if use is not None else self.state().learnt and chosen is kept)
+            if restore and chosen is kept and restore.stand and restore.stand == sc.stand(made.table):
+                assert restore.version is not None
+                self._keep(sc.rename(self.folder, made, restore.version))
+            else:
+                learnt = learnt if use is not None else self.state().learnt and chosen is kept
+                self._commit(made, chosen, learnt=learnt)
         if unusable:
             path = self._source.path
             logger.warning('%d vectors in "%s" are all zeros or not finite; no search finds them', unusable, path)
@@ -147,8 +168,7 @@ class Home:
     def remove(self) -> None:
         """Remove all versions of the index, on this machine and in the database."""
         rows.forget(self.folder)
-        if self.folder.exists():
-            sc.tidy(self.folder, None)
+        shutil.rmtree(self.folder, ignore_errors=True)
         if self._run is None:
             self._own = State()
         else:
@@ -159,9 +179,27 @@ class Home:
             raise DamagedError("there is none yet")
         return rows.open_version(self.folder, now.version)
 
-    def _locked(self) -> FileLock:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        return self._lock
+    def _check_run(self) -> None:
+        if self._run is not None and self._run not in state.runs(self._dataset):
+            raise BrainRunError(
+                f'the brain run "{self._key}" of dataset "{self._dataset.name}" was deleted; build the index again, or '
+                "call dataset.reload() and load the one that took its place"
+            )
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire()
+        except OSError as error:
+            raise BrainRunError(
+                f"{self.folder}, where the index is to be, cannot be written ({error}); have FIFTYONE_DATABASE_DIR name "
+                "a folder beside which there is room for it"
+            ) from error
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def _commit(
         self, made: Sidecar, whitening: Whitening | None, *, learnt: bool, fitted_on: int | None = None
@@ -174,11 +212,15 @@ class Home:
                 name = state.add_metric(self._dataset, self._run, whitening)
             self._metric = (name, whitening)
         count = int(made.table.alive.sum())
-        now = State(name, made.version, count, count if fitted_on is None else fitted_on, learnt)
+        now = State(name, made.version, count, count if fitted_on is None else fitted_on, learnt, sc.stand(made.table))
         if self._run is None:
             self._own = now
         else:
             state.save(self._dataset, self._run, now)
+        self._keep(made)
+
+    def _keep(self, made: Sidecar) -> None:
+        """Have a version at hand, and no other."""
         rows.adopt(self.folder, made)
         sc.tidy(self.folder, made)
 

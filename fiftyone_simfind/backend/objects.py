@@ -91,7 +91,7 @@ class Source:
         if known is not None and times is not None:
             at = Lookup(known).find(present)
             modified[at >= 0] = times[at[at >= 0]]
-            conditions = self._more_at(times)
+            conditions = self._more_at(modified[at >= 0])
         for condition in conditions:
             found = [(doc["_id"].binary, _milliseconds(doc)) for doc in self._find(condition, {"last_modified_at": 1})]
             place = Lookup(present).find(idx.pack([pair[0] for pair in found]))

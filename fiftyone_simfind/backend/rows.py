@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,11 +14,12 @@ from numpy.typing import NDArray
 from fiftyone_simfind.backend import scan
 from fiftyone_simfind.backend import sidecar as sc
 from fiftyone_simfind.backend.scan import FloatScan, Scan, Vectors
-from fiftyone_simfind.backend.sidecar import Matrices, Sidecar, Table, encode_labels
+from fiftyone_simfind.backend.sidecar import Descriptor, Matrices, Sidecar, Table, encode_labels
 from fiftyone_simfind.numerics import ids as idx
 from fiftyone_simfind.numerics.codes import Codes
 from fiftyone_simfind.numerics.ids import Ids, Lookup
 
+MANY = 10_000  # rows from which on they are better mapped
 MAX_OPEN = 4  # indexes
 MAX_VIEWS = 16  # views of which it is remembered what they show
 
@@ -44,7 +46,10 @@ class Rows:
         self._scan: Scan = chosen or scan.choose(sidecar.vectors, sidecar.coded)
         self._all_alive = bool(self.table.alive.all())
         self.living = np.flatnonzero(self.table.alive)
-        self._lookup = Lookup(self.table.ids[self.living])
+        self._lookup = Lookup(self.table.ids if self._all_alive else self.table.ids[self.living])
+        self._looked_at = (
+            OnDisk(sidecar.vectors, sidecar.descriptor) if len(sidecar.vectors) >= scan.LARGE else self.vectors
+        )
 
     def find(self, wanted: Ids) -> NDArray[np.intp]:
         """The row of each id, ``(m,)``, or -1."""
@@ -84,8 +89,8 @@ class Rows:
         """
         if not self._all_alive:
             eligible = self.table.alive if eligible is None else eligible & self.table.alive
-        rows, scores = scan.nearest(self.vectors, self._scan, query, k, eligible=eligible, min_score=min_score)
-        lengths = np.linalg.norm(self.vectors[rows[:1000]], axis=1)
+        rows, scores = scan.nearest(self._looked_at, self._scan, query, k, eligible=eligible, min_score=min_score)
+        lengths = np.linalg.norm(self._looked_at[rows[:1000]], axis=1)
         if len(lengths) and not np.abs(lengths - 1).max() < 1e-3:
             raise sc.DamagedError("a vector has changed on disk")
         return rows, scores
@@ -95,6 +100,29 @@ class Rows:
         self.views[key] = shown
         while len(self.views) > MAX_VIEWS:
             self.views.popitem(last=False)
+
+
+class OnDisk:
+    """A matrix in a file of which few rows are looked at: mapping a row may map a megabyte around it.
+
+    Args:
+        mapped: the matrix
+        descriptor: of the file that it is mapped from
+    """
+
+    def __init__(self, mapped: Vectors, descriptor: Descriptor | None):
+        self._mapped, self._descriptor = mapped, descriptor
+        self.shape = mapped.shape
+
+    def __len__(self) -> int:
+        return len(self._mapped)
+
+    def __getitem__(self, rows: NDArray[np.intp]) -> Vectors:
+        if self._descriptor is None or len(rows) > MANY or not hasattr(os, "pread"):
+            return self._mapped[rows]
+        size, number = 4 * self.shape[1], self._descriptor.number
+        found = b"".join([os.pread(number, size, size * row) for row in rows.tolist()])
+        return np.frombuffer(found, np.float32).reshape(len(rows), self.shape[1])
 
 
 def open_version(folder: Path, version: str) -> Rows:

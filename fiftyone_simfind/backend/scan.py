@@ -36,6 +36,16 @@ class Bounds(NamedTuple):
     errors: NDArray[np.float32] | float
 
 
+class Matrix(Protocol):
+    """``(n, d)`` float32 of length 1, of which some rows can be had."""
+
+    shape: tuple[int, ...]
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Any) -> Vectors: ...
+
+
 class Scan(Protocol):
     """Bounds on the dot products of all rows with a unit vector."""
 
@@ -129,7 +139,7 @@ def choose(vectors: Vectors, coded: codes.Codes) -> Scan:
 
 
 def nearest(
-    vectors: Vectors,
+    vectors: Matrix,
     scan: Scan,
     query: Vectors,
     k: int,
@@ -159,7 +169,7 @@ def nearest(
 
 
 def _candidates(
-    vectors: Vectors,
+    vectors: Matrix,
     scan: Scan,
     query: Vectors,
     k: int,
@@ -198,7 +208,7 @@ def _at_least(values: NDArray[np.float32], k: int) -> float:
     return float(np.partition(some, -k)[-k])
 
 
-def score(vectors: Vectors, rows: NDArray[np.intp], query: Vectors) -> NDArray[np.float32]:
+def score(vectors: Matrix, rows: NDArray[np.intp], query: Vectors) -> NDArray[np.float32]:
     """The cosine similarity of some rows to a query, ``(m,)`` in [-1, 1], without reading the others."""
     scores = np.empty(len(rows), np.float32)
     for start in range(0, len(rows), BLOCK):

@@ -8,13 +8,14 @@ Rows that were appended for a version that never came to be are written over by 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import uuid
-import zipfile
+import weakref
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,14 @@ class Matrices:
     code_sum: int = 0
 
 
+class Descriptor:
+    """A file that is open as long as this object is there."""
+
+    def __init__(self, path: Path):
+        self.number = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        weakref.finalize(self, os.close, self.number)
+
+
 @dataclass(frozen=True)
 class Sidecar:
     """One version of an index, mapped into memory; it stays readable when its files are removed.
@@ -95,6 +104,7 @@ class Sidecar:
         vectors: ``(n, d)`` float32 of length 1, as the index compares them
         coded: the same in 8 bits a number
         matrices: the files that hold them
+        descriptor: of the file of ``vectors``, to read rows without mapping them; None where they are in memory
     """
 
     version: str
@@ -102,6 +112,7 @@ class Sidecar:
     vectors: NDArray[np.float32]
     coded: Codes
     matrices: Matrices
+    descriptor: Descriptor | None = None
 
 
 def encode_labels(labels: list[str | None]) -> tuple[NDArray[np.str_], NDArray[np.int32]]:
@@ -139,12 +150,15 @@ def read(folder: Path, version: str, *, check: bool = True) -> Sidecar:
         matrices = Matrices(**about["matrices"])
         vectors = _map(folder / f"{matrices.name}.f32", np.float32, matrices)
         values = _map(folder / f"{matrices.name}.i8", np.int8, matrices)
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        descriptor = Descriptor(folder / f"{matrices.name}.f32")
+    except DamagedError:
+        raise
+    except Exception as error:  # there is no end to what a damaged file makes those raise that read it
         raise DamagedError(f"it cannot be read ({type(error).__name__}: {error})") from error
     large = matrices.rows >= LARGE
     if check and _sum(values if large else vectors) != (matrices.code_sum if large else matrices.float_sum):
         raise DamagedError("its bytes are not those that were written")
-    return Sidecar(version, table, vectors, Codes(values, table.scales, table.errors), matrices)
+    return Sidecar(version, table, vectors, Codes(values, table.scales, table.errors), matrices, descriptor)
 
 
 def write(folder: Path, table: Table, matrices: Matrices) -> str:
@@ -190,6 +204,20 @@ def append(folder: Path, matrices: Matrices, blocks: Iterable[NDArray[np.float32
     if not added:
         return grown, codes.encode(np.empty((0, matrices.dim), np.float32))
     return grown, Codes(*(np.concatenate(column) for column in zip(*added, strict=True)))
+
+
+def rename(folder: Path, made: Sidecar, version: str) -> Sidecar:
+    """The same under the name of another version, which it takes the place of."""
+    os.replace(folder / f"{made.version}.npz", folder / f"{version}.npz")
+    return replace(made, version=version)
+
+
+def stand(table: Table) -> str | None:
+    """A text that is the same for the same samples as they were last modified; None where that is not known."""
+    if not table.modified.all():
+        return None
+    order = np.argsort(table.samples)
+    return hashlib.sha1(table.samples[order].tobytes() + table.modified[order].tobytes()).hexdigest()
 
 
 def tidy(folder: Path, keep: Sidecar | None) -> None:

@@ -6,8 +6,10 @@ One key of FiftyOne's execution store names both, so that they always change tog
 from __future__ import annotations
 
 import uuid
+from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
+import fiftyone.core.odm as foo
 from fiftyone.operators.store import ExecutionStore
 
 from fiftyone_simfind.numerics.whitening import Whitening
@@ -25,6 +27,7 @@ class State(NamedTuple):
         size: how many objects that version has
         fitted_on: how many it had when the whitening was fitted
         learnt: whether that was learnt from labels
+        stand: what the samples were that the version was made of; None where that cannot be told
     """
 
     metric: str | None = None
@@ -32,11 +35,18 @@ class State(NamedTuple):
     size: int = 0
     fitted_on: int = 0
     learnt: bool = False
+    stand: str | None = None
 
 
 def run_of(dataset: Any, brain_key: str) -> str:
     """A name of a run that outlives its renaming: when it was made, in milliseconds, as the database keeps it."""
-    return str(int(dataset.get_brain_info(brain_key).timestamp.timestamp() * 1000))
+    return _name(dataset.get_brain_info(brain_key).timestamp)
+
+
+def runs(dataset: Any) -> set[str]:
+    """The names of all runs of a dataset, those that other processes made meanwhile included."""
+    found = foo.get_db_conn()["runs"].find({"_dataset_id": dataset._doc.id}, {"timestamp": 1})
+    return {_name(document["timestamp"]) for document in found if document.get("timestamp")}
 
 
 def load(dataset: Any, run: str) -> State | None:
@@ -49,10 +59,10 @@ def save(dataset: Any, run: str, state: State) -> None:
     """Note the state of an index, at once and as a whole; what no index refers to any more is removed."""
     store = _store(dataset)
     store.set(run, state._asdict())
-    runs = {run_of(dataset, key) for key in dataset.list_brain_runs()} | {run}
+    present = runs(dataset) | {run}
     for key in store.list_keys():
         owner, _, metric = key.partition(".")
-        if owner not in runs or (owner == run and metric not in ("", state.metric, ENGINE)):
+        if owner not in present or (owner == run and metric not in ("", state.metric, ENGINE)):
             store.delete(key)
 
 
@@ -85,6 +95,11 @@ def save_facts(dataset: Any, run: str, facts: dict[str, Any]) -> None:
 def load_facts(dataset: Any, run: str) -> dict[str, Any] | None:
     """What :func:`save_facts` kept for an index, or None."""
     return _store(dataset).get(f"{run}.{ENGINE}")
+
+
+def _name(moment: datetime) -> str:
+    known = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)  # FiftyOne's own are in UTC
+    return str(int(known.timestamp() * 1000))
 
 
 def _store(dataset: Any) -> ExecutionStore:

@@ -37,8 +37,9 @@ class Lookup:
     """
 
     def __init__(self, ids: Ids):
-        self._order = np.argsort(ids, kind="stable")
-        self._sorted = ids[self._order]
+        in_order = bool((ids[1:] >= ids[:-1]).all())  # as ids mostly are: no memory for another order
+        self._order = None if in_order else np.argsort(ids, kind="stable").astype(np.int32)
+        self._sorted = ids if in_order else ids[self._order]
 
     def find(self, wanted: Ids) -> NDArray[np.intp]:
         """The place of each wanted id, ``(m,)``, or -1 where there is none."""
@@ -46,7 +47,7 @@ class Lookup:
             return np.full(len(wanted), -1)
         at = np.searchsorted(self._sorted, wanted, side="right") - 1
         found = (at >= 0) & (self._sorted[at] == wanted)
-        return np.where(found, self._order[at], -1)
+        return np.where(found, at if self._order is None else self._order[at], -1)
 
 
 def _bytes(text: str) -> bytes:
