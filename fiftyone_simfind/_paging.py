@@ -26,7 +26,8 @@ Compare = Callable[[Sequence[Object]], tuple[list[Object], Vectors]]
 
 FIRST = 64  # objects that an engine is asked for at least
 MORE = 4  # times as many as before, where the rules leave too few
-PATIENCE = 1000  # objects asked for in vain before the engine is told who may be found
+PATIENCE = 1000  # objects asked for before the engine may be told who may be found; to find that out is dear
+FAR = 10_000  # objects that would have to be asked for, as it looks, before it is told
 NAMED = 10_000  # ids that it can be told; every engine gives that many objects at once
 
 
@@ -132,7 +133,8 @@ def rank(engine: Engine, source: Source, compare: Compare, vector: Vectors, k: i
         if seen.settles(best, k, engine.precision) or _is_all(engine, given, asked, among):
             return best
         is_stuck = given < asked or asked == most
-        if may_name and (is_stuck or asked >= PATIENCE):
+        is_far = asked >= PATIENCE and k * asked > len(best.label_ids) * FAR
+        if may_name and (is_stuck or is_far):
             among, may_name = _named(source, rules), False
             if among is not None:
                 asked = first

@@ -146,6 +146,7 @@ def test_an_engine_that_has_to_be_asked_again_and_again_gives_the_same(index, ru
 def test_an_engine_that_is_told_who_may_be_found_gives_the_same(index, rules, monkeypatch):
     monkeypatch.setattr(_paging, "FIRST", 2)
     monkeypatch.setattr(_paging, "PATIENCE", 1)
+    monkeypatch.setattr(_paging, "FAR", 0)
     query = index[1].vectors[150].astype(np.float32)
     best = check(index, query, 5, Rules(**RULES[rules]))
     check(index, query, 1, Rules(**RULES[rules], not_samples=frozenset(best.sample_ids)))
@@ -164,6 +165,7 @@ def test_the_query_and_its_image_can_be_left_out(index):
 def test_only_objects_in_the_view_are_found(index, shelf, patience, monkeypatch):
     monkeypatch.setattr(_paging, "FIRST", 2)
     monkeypatch.setattr(_paging, "PATIENCE", patience)
+    monkeypatch.setattr(_paging, "FAR", 0)
     query = index[1].vectors[20].astype(np.float32)
     for view in (shelf.match(F("number") > 30), shelf.filter_labels("things", F("label") == "c"), shelf.limit(0)):
         check(index, query, 8, Rules(within=view))
