@@ -1,7 +1,8 @@
 """How long the nearest neighbours of all objects take, beside the matrix products alone.
 
-Prints a table in Markdown. All alternatives share one process and take turns, so that a busy machine slows them alike.
-Alternatives that would take too long ask for a part of the objects only, among all, and their time is scaled up.
+Prints a table in Markdown. All alternatives share one process and take turns, so that a busy machine slows them alike;
+on a very busy one look at the CPU seconds. Alternatives that would take too long ask for a part of the objects only,
+among all, and their time is scaled up.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,14 +34,25 @@ def main() -> None:
     }
     if args.part:
         alternatives |= {name: (work, args.part) for name, work in others(vectors, args.k, args.part).items()}
-    seconds: dict[str, list[float]] = {name: [] for name in alternatives}
+    taken: dict[str, list[Taken]] = {name: [] for name in alternatives}
     for number in range(args.rounds):
         for name, (work, asked) in alternatives.items():
-            started = time.perf_counter()
-            work()
-            seconds[name].append((time.perf_counter() - started) * args.count / asked)
-            print(f"round {number + 1}: {name}: {seconds[name][-1]:.1f} s", file=sys.stderr, flush=True)
-    report(seconds, {name: asked for name, (_, asked) in alternatives.items()}, args)
+            taken[name].append(Taken.by(work, args.count / asked))
+            print(f"round {number + 1}: {name}: {taken[name][-1]}", file=sys.stderr, flush=True)
+    report(taken, {name: asked for name, (_, asked) in alternatives.items()}, args)
+
+
+class Taken(NamedTuple):
+    """What a piece of work has taken: time on the clock, and of all cores together, in seconds."""
+
+    wall: float
+    cpu: float
+
+    @classmethod
+    def by(cls, work: Callable[[], object], scale: float) -> Taken:
+        wall, cpu = time.perf_counter(), time.process_time()
+        work()
+        return cls((time.perf_counter() - wall) * scale, (time.process_time() - cpu) * scale)
 
 
 def parse_args() -> argparse.Namespace:
@@ -96,15 +109,19 @@ def sklearn(vectors: Vectors, k: int, part: int, metric: str) -> Callable[[], ob
     return lambda: known.kneighbors(vectors[:part])
 
 
-def report(seconds: dict[str, list[float]], asked: dict[str, int], args: argparse.Namespace) -> None:
-    base = next(iter(seconds))
+def report(taken: dict[str, list[Taken]], asked: dict[str, int], args: argparse.Namespace) -> None:
+    base = taken[next(iter(taken))]
     print(f"\n{args.count:,} vectors of {args.dim} numbers, k={args.k}, {args.rounds} rounds\n")
-    print("| | s, median (min to max) | ratio to the first row, median of rounds |\n| --- | --- | --- |")
-    for name, values in seconds.items():
-        ratio = statistics.median(value / first for value, first in zip(values, seconds[base], strict=True))
+    print("| | s, median (min to max) | ratio to the first row, median of rounds | CPU s, median | ratio |")
+    print("| --- | --- | --- | --- | --- |")
+    for name, rounds in taken.items():
+        wall, cpu = ([getattr(each, kind) for each in rounds] for kind in Taken._fields)
+        pairs = list(zip(rounds, base, strict=True))
+        walls = statistics.median(each.wall / first.wall for each, first in pairs)
+        cpus = statistics.median(each.cpu / first.cpu for each, first in pairs)
         scaled = "" if asked[name] == args.count else f", scaled up from {asked[name]:,}"
-        spread = f"{statistics.median(values):.1f} ({min(values):.1f} to {max(values):.1f})"
-        print(f"| {name}{scaled} | {spread} | {ratio:.2f} |")
+        spread = f"{statistics.median(wall):.1f} ({min(wall):.1f} to {max(wall):.1f})"
+        print(f"| {name}{scaled} | {spread} | {walls:.2f} | {statistics.median(cpu):.1f} | {cpus:.2f} |")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,9 @@ the row are computed again. So the result depends neither on the tiles nor on th
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +22,7 @@ from fiftyone_simfind.numerics.candidates import EMPTY, LEAST, Best, Keys, Rows,
 SCOPES = ("all", "same_class", "other_classes")
 NOTHING = -1  # the class of an object without one, and the row of a neighbour that is not there
 BUDGET = 2**26  # bytes that a step may take beside the result: 64 MiB
+WORKERS = os.cpu_count() or 1
 SLACK = 4  # neighbours kept beyond k, so that rounding seldom leaves a doubt
 
 
@@ -98,11 +101,12 @@ class _Search:
         order = np.argsort(self.classes[self.rows], kind="stable")
         rows = self.rows[order]
         best = self._nothing_yet(rows, min(k + SLACK, len(rows)))
-        for here, there, scores in self._tiles(rows, advance):
-            one, other = rows[here], rows[there]
-            best.offer(here, self.groups[one], scores, other, self.groups[other])
-            if here != there:
-                best.offer(there, self.groups[other], scores.T, one, self.groups[one])
+        with ThreadPoolExecutor(WORKERS) as pool:
+            for here, there, scores in self._tiles(rows, advance):
+                jobs = self._jobs(rows, here, there, scores)
+                if here != there:
+                    jobs += self._jobs(rows, there, here, scores.T)
+                list(pool.map(lambda job: best.offer(*job), jobs))
         kept = self._settle(rows, best.keys)
         unsure = np.flatnonzero(self._unsure(kept, best.floor, k))
         for start in range(0, len(unsure), self.block):
@@ -111,6 +115,17 @@ class _Search:
         keys = np.full((len(rows), k), EMPTY)
         keys[order, : kept.shape[1]] = kept[:, :k]
         return keys
+
+    def _jobs(self, rows: Rows, targets: slice, others: slice, scores: Scores) -> list[tuple]:
+        """What :meth:`Best.offer` is to be told of a tile, in parts that threads can take in at the same time."""
+        step = -(-(targets.stop - targets.start) // max(1, WORKERS // 2))
+        candidates = rows[others]
+        jobs = []
+        for start in range(targets.start, targets.stop, step):
+            some = slice(start, min(start + step, targets.stop))
+            part = scores[start - targets.start : some.stop - targets.start]
+            jobs.append((some, self.groups[rows[some]], part, candidates, self.groups[candidates]))
+        return jobs
 
     def _nothing_yet(self, rows: Rows, width: int) -> Best:
         floor = np.full(len(rows), self.lowest, dtype=np.float32)

@@ -71,9 +71,10 @@ def test_every_neighbour_is_that_of_the_plain_loop(world, k, block):
 
 @pytest.mark.parametrize("scope", neighbors.SCOPES)
 @pytest.mark.parametrize("kinds", [1, 3, 60, 600])
-@pytest.mark.parametrize("leaf", [4, 256])
-def test_tiles_taken_whole_in_parts_and_one_by_one_agree(monkeypatch, scope, kinds, leaf):
+@pytest.mark.parametrize(("leaf", "workers"), [(4, 1), (256, 2), (16, 7)])
+def test_tiles_taken_whole_in_parts_and_one_by_one_agree(monkeypatch, scope, kinds, leaf, workers):
     monkeypatch.setattr(candidates, "LEAF", leaf)
+    monkeypatch.setattr(neighbors, "WORKERS", workers)
     rng = np.random.default_rng(51)
     vectors = cloud(kinds, 300, 32, kinds)
     classes = rng.integers(NOTHING, 4, len(vectors))
