@@ -61,17 +61,10 @@ def _ids(view: Any, patches_field: str | None) -> Ids:
 
 def _collect(view: Any, path: str) -> Ids:
     found: list[bytes] = []
-    for document in view._aggregate(post_pipeline=[{"$project": {path: 1}}]):
-        _walk(document, path.split("."), found)
+    for document in view._aggregate(post_pipeline=[{"$project": {"_id": 0, "ids": f"${path}"}}]):
+        some = document.get("ids")
+        if isinstance(some, list):
+            found.extend([one.binary for one in some])
+        elif some is not None:
+            found.append(some.binary)
     return idx.pack(found)
-
-
-def _walk(value: Any, names: list[str], found: list[bytes]) -> None:
-    """Collect what lies under a path, through lists."""
-    if isinstance(value, list):
-        for item in value:
-            _walk(item, names, found)
-    elif value is not None and names:
-        _walk(value.get(names[0]), names[1:], found)
-    elif value is not None:
-        found.append(value.binary)
