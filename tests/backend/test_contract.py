@@ -31,7 +31,10 @@ def distances(dataset, query):
     vectors, ids = stored(dataset)
     unit = [vector / np.sqrt(sum(x * x for x in vector)) for vector in vectors]
     query = np.asarray(query, np.float64) / np.linalg.norm(query)
-    return {label_id: 1 - float(sum(a * b for a, b in zip(v, query, strict=True))) for label_id, v in zip(ids, unit)}
+    return {
+        label_id: 1 - float(sum(a * b for a, b in zip(v, query, strict=True)))
+        for label_id, v in zip(ids, unit, strict=True)
+    }
 
 
 def in_order(found):
