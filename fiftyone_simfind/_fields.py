@@ -23,7 +23,7 @@ from fiftyone_simfind.numerics import stamps as st
 INFO_KEY = "simfind"
 SCORES = {"scores": "cosine similarity to the last query"}
 HEATMAP = {"heatmap": "cosine similarity of the places in a match's box to the query, 0 and less as 0"}
-LOST = (gridfs.errors.NoFile,)  # raised where the results of a run are named but are not there
+LOST = (gridfs.errors.NoFile, AttributeError)  # raised where the results of a run are named but are not there
 CHUNK = 1000  # samples read from the database at a time
 
 

@@ -151,7 +151,7 @@ def _next(
 
 
 def _firsts(at: NDArray[np.intp]) -> NDArray[np.bool_]:
-    """Which of some places occur for the first time; -1 never does. Samples that were copied share their objects' ids."""
+    """Which of some places occur for the first time, -1 never: objects of samples that were copied share their ids."""
     places, first = np.unique(at, return_index=True)
     mask = np.zeros(len(at), bool)
     mask[first[places >= 0]] = True

@@ -193,8 +193,8 @@ class Home:
             self._lock.acquire()
         except OSError as error:
             raise BrainRunError(
-                f"{self.folder}, where the index is to be, cannot be written ({error}); have FIFTYONE_DATABASE_DIR name "
-                "a folder beside which there is room for it"
+                f"{self.folder}, where the index is to be, cannot be written ({error}); have "
+                "FIFTYONE_DATABASE_DIR name a folder beside which there is room for it"
             ) from error
         try:
             yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import fiftyone.core.fields as fof
@@ -84,7 +85,22 @@ class Queries(SimilarityIndex, DuplicatesMixin):
         aggregation: str | None = None,
         return_dists: bool = False,
     ) -> Any:
+        return self._sound(lambda rows: self._neighbors(rows, query, k, reverse, aggregation, return_dists))
+
+    def _radius_neighbors(self, query: Any = None, thresh: float = 0.0, return_dists: bool = False) -> Any:
+        return self._sound(lambda rows: self._within(rows, query, thresh, return_dists))
+
+    def _sound(self, answer: Callable[[Rows], Any]) -> Any:
+        """What a function makes of the rows; or of those made anew, after a copy turned out to be damaged."""
         rows = self.rows
+        try:
+            return answer(rows)
+        except sc.DamagedError as error:
+            return answer(self.home.mend(rows, error))
+
+    def _neighbors(
+        self, rows: Rows, query: Any, k: int | None, reverse: bool, aggregation: str | None, return_dists: bool
+    ) -> Any:
         if query is None:
             if aggregation is not None:
                 raise OptionError("aggregation is for queries, and none was given")
@@ -100,8 +116,7 @@ class Queries(SimilarityIndex, DuplicatesMixin):
             found, single = [self._aggregated(rows, vectors, AGGREGATIONS[aggregation], k, reverse)], True
         return self._output(rows, found, single, return_dists)
 
-    def _radius_neighbors(self, query: Any = None, thresh: float = 0.0, return_dists: bool = False) -> Any:
-        rows = self.rows
+    def _within(self, rows: Rows, query: Any, thresh: float, return_dists: bool) -> Any:
         if query is None:
             return self._of_all(rows, return_dists, thresh=thresh)
         vectors, single = self._vectors(rows, query)
@@ -141,12 +156,8 @@ class Queries(SimilarityIndex, DuplicatesMixin):
     ) -> tuple[NDArray[np.intp], NDArray]:
         """Rows and distances, nearest first; ``reverse`` gives the nearest to the opposite vector."""
         k = len(rows.vectors) if k is None else k
-        eligible, sign = self._mask(rows), -1 if reverse else 1
-        try:
-            found, scores = rows.nearest(sign * vector, k, eligible=eligible, min_score=min_score)
-        except sc.DamagedError as error:
-            rows = self.home.mend(rows, error)
-            found, scores = rows.nearest(sign * vector, k, eligible=eligible, min_score=min_score)
+        sign = -1 if reverse else 1
+        found, scores = rows.nearest(sign * vector, k, eligible=self._mask(rows), min_score=min_score)
         return found, 1 - sign * scores
 
     def _aggregated(

@@ -90,10 +90,18 @@ class Rows:
         if not self._all_alive:
             eligible = self.table.alive if eligible is None else eligible & self.table.alive
         rows, scores = scan.nearest(self._looked_at, self._scan, query, k, eligible=eligible, min_score=min_score)
-        lengths = np.linalg.norm(self._looked_at[rows[:1000]], axis=1)
-        if len(lengths) and not np.abs(lengths - 1).max() < 1e-3:
+        if not self._sound(rows[:1000]):
             raise sc.DamagedError("a vector has changed on disk")
         return rows, scores
+
+    def _sound(self, rows: NDArray[np.intp]) -> bool:
+        """Whether rows are of length 1; and as near their codes as ever, where these alone were read as a whole."""
+        vectors, coded = self._looked_at[rows], self.sidecar.coded
+        good = np.abs(np.linalg.norm(vectors, axis=1) - 1) < 1e-3
+        if len(self.vectors) >= sc.LARGE and len(coded.values):
+            apart = np.linalg.norm(vectors - coded.values[rows] * coded.scales[rows, None], axis=1)
+            good &= apart <= coded.errors[rows]
+        return bool(good.all())
 
     def remember(self, key: tuple, shown: tuple[NDArray, int]) -> None:
         """Keep what a view shows, until others were used more lately."""
@@ -122,6 +130,8 @@ class OnDisk:
             return self._mapped[rows]
         size, number = 4 * self.shape[1], self._descriptor.number
         found = b"".join([os.pread(number, size, size * row) for row in rows.tolist()])
+        if len(found) != size * len(rows):
+            raise sc.DamagedError("the file of the vectors is shorter than it was")
         return np.frombuffer(found, np.float32).reshape(len(rows), self.shape[1])
 
 

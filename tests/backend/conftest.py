@@ -1,4 +1,12 @@
 # FiftyOne must not be imported here at the top: pytest loads this file before the environment is set.
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -26,3 +34,61 @@ def crowd(tmp_path):
     dataset.add_samples(samples, dynamic=True, progress=False)
     yield dataset
     dataset.delete()
+
+
+class Elsewhere:
+    """Other processes; see ``elsewhere.py``."""
+
+    def __init__(self):
+        script = Path(__file__).with_name("elsewhere.py")
+        self._parent = subprocess.Popen(
+            [sys.executable, script],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            env={**os.environ, "PYTHONPATH": str(script.parents[2])},
+        )
+        assert self._hear() == "here"
+
+    def _hear(self):
+        return json.loads(self._parent.stdout.readline())
+
+    def start(self, job, dataset, **options):
+        self._parent.stdin.write(json.dumps({"job": job, "dataset": dataset.name, **options}) + "\n")
+        self._parent.stdin.flush()
+        self._number = self._hear()
+
+    def hears(self, what):
+        assert self._hear() == what
+
+    def end(self):
+        """What the job says last."""
+        said = self._hear()
+        assert self._hear() == {"ended": 0}
+        return said
+
+    def run(self, job, dataset, **options):
+        self.start(job, dataset, **options)
+        return self.end()
+
+    def kill_after(self, seconds):
+        """Whether the job was still at work then."""
+        select.select([self._parent.stdout], [], [], seconds)
+        os.kill(self._number, signal.SIGKILL)
+        said = self._hear()
+        if "ended" in said:
+            return True
+        self._hear()
+        return False
+
+    def close(self):
+        self._parent.stdin.close()
+        self._parent.wait()
+
+
+@pytest.fixture(scope="session")
+def elsewhere():
+    other = Elsewhere()
+    yield other
+    other.close()
