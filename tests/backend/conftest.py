@@ -52,7 +52,9 @@ class Elsewhere:
         assert self._hear() == "here"
 
     def _hear(self):
-        return json.loads(self._parent.stdout.readline())
+        line = self._parent.stdout.readline()
+        assert line, f"the other process ended with {self._parent.wait()}"
+        return json.loads(line)
 
     def start(self, job, dataset, **options):
         self._parent.stdin.write(json.dumps({"job": job, "dataset": dataset.name, **options}) + "\n")
@@ -66,6 +68,7 @@ class Elsewhere:
         """What the job says last."""
         said = self._hear()
         assert self._hear() == {"ended": 0}
+        self._forget()
         return said
 
     def run(self, job, dataset, **options):
@@ -76,11 +79,15 @@ class Elsewhere:
         """Whether the job was still at work then."""
         select.select([self._parent.stdout], [], [], seconds)
         os.kill(self._number, signal.SIGKILL)
-        said = self._hear()
-        if "ended" in said:
-            return True
-        self._hear()
-        return False
+        said = [self._hear()]
+        while "ended" not in said[-1]:
+            said.append(self._hear())
+        self._forget()
+        return said[-1] == {"ended": signal.SIGKILL}
+
+    def _forget(self):
+        self._parent.stdin.write("\n")
+        self._parent.stdin.flush()
 
     def close(self):
         self._parent.stdin.close()

@@ -69,7 +69,7 @@ def zone(dataset, name, **_):
 
 
 def say(what):
-    os.write(1, (json.dumps(what) + "\n").encode())
+    os.write(OUT, (json.dumps(what) + "\n").encode())
 
 
 def work(job):
@@ -89,6 +89,9 @@ def work(job):
         say({"error": f"{type(error).__name__}: {error}", "warnings": warned})
 
 
+OUT = os.dup(1)
+os.dup2(2, 1)  # whatever else is printed is no part of what is said
+
 if __name__ == "__main__":
     import fiftyone as fo
     import fiftyone.core.odm as foo
@@ -105,5 +108,7 @@ if __name__ == "__main__":
             foo.database._disconnect()
             work(json.loads(line))
             os._exit(0)
-        say({"ended": os.waitpid(number, 0)[1]})
+        say({"ended": os.waitid(os.P_PID, number, os.WEXITED | os.WNOWAIT).si_status})
+        sys.stdin.readline()  # until then the number belongs to no other process
+        os.waitpid(number, 0)
     os._exit(0)  # FiftyOne would delete datasets that the caller still uses

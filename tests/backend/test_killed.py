@@ -5,15 +5,17 @@
 
 import collections
 import os
+import time
 
 import fiftyone as fo
 import numpy as np
+import pytest
 
 import fiftyone_simfind as simfind
 
 KILLS = int(os.environ.get("SIMFIND_KILLS", 12))
 QUERY = np.random.default_rng(7).standard_normal(16)
-TIMES = {"build": 0.4, "reload": 0.3, "add": 0.35, "refresh": 0.35, "save": 0.3}  # seconds that each takes, about
+JOBS = ("build", "reload", "add", "refresh", "save")
 
 
 def expected(dataset):
@@ -63,12 +65,15 @@ def test_whatever_is_killed_the_answers_are_right(crowd, elsewhere):
     rng = np.random.default_rng(int(os.environ.get("SIMFIND_SEED", 51)))
     outcomes = collections.Counter()
     simfind.build_index(crowd, "things", whiten=False)
+    times = {job: duration(elsewhere, job, crowd, rng) for job in JOBS}
+    elsewhere.run("reload", crowd)
+    crowd.reload()
     old = expected(crowd)
     for turn in range(KILLS):
-        job = list(TIMES)[turn % len(TIMES)]
+        job = JOBS[turn % len(JOBS)]
         change(crowd, rng)
         elsewhere.start(job, crowd, **options_of(job, crowd, rng))
-        killed = elsewhere.kill_after(rng.uniform(0, TIMES[job]))
+        killed = elsewhere.kill_after(rng.uniform(0, times[job]))
         crowd.reload()
         new = expected(crowd)
         outcomes[job, outcome(elsewhere, crowd, old, new), killed] += 1
@@ -78,6 +83,14 @@ def test_whatever_is_killed_the_answers_are_right(crowd, elsewhere):
         assert same(elsewhere.run("search", crowd, vector=QUERY.tolist())["result"], new)
         old = new
     print(*sorted(outcomes.items()), sep="\n")
+
+
+def duration(elsewhere, job, dataset, rng):
+    """How long a job takes when nobody kills it, in seconds."""
+    change(dataset, rng)
+    options, begin = options_of(job, dataset, rng), time.perf_counter()
+    assert "error" not in elsewhere.run(job, dataset, **options)
+    return time.perf_counter() - begin
 
 
 def outcome(elsewhere, dataset, old, new):
@@ -92,3 +105,22 @@ def outcome(elsewhere, dataset, old, new):
     if any("made again" in text for text in said["warnings"]):
         return "rebuilt"
     return "old or new" if same(old, new) else "old" if same(found, old) else "new"
+
+
+@pytest.mark.parametrize("lost", ["the file", "its name"])
+def test_an_index_whose_results_were_lost_is_completed_when_it_is_searched(crowd, lost):
+    """FiftyOne deletes the file of the results before it writes the next one, and notes its name last."""
+    simfind.build_index(crowd, "things", whiten=False)
+    run = crowd._doc.brain_methods["simfind"]
+    run.results.fs.delete(run.results.grid_id)
+    if lost == "its name":
+        run.results.grid_id = None
+        run.results._mark_as_changed()
+        run.save()
+    crowd.reload()
+    crowd.clear_cache()
+    found = {match.label_id: match.score for match in simfind.search(crowd, QUERY, k=1000)}
+    assert same(found, expected(crowd))
+    crowd.reload()
+    crowd.clear_cache()
+    assert crowd.load_brain_results("simfind").total_index_size == len(found)
