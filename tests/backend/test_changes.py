@@ -299,3 +299,15 @@ def test_an_index_may_lose_all_its_samples_and_get_others(dataset):
     dataset.add_samples([sample(np.random.default_rng(9)) for _ in range(9)], progress=False)
     index.reload()
     same(index, build(dataset, "scratch"))
+
+
+def test_objects_of_a_sample_that_was_copied_are_two_rows_whatever_is_modified(dataset):
+    one = next(s for s in dataset if s.things is not None and len(s.things.detections) > 1)
+    document = dataset._sample_collection.find_one({"filepath": one.filepath})
+    (copy,) = dataset.add_samples([fo.Sample.from_dict({**document, "_id": None})], progress=False)
+    index = build(dataset, "walk")
+    for some in ([one.id], [copy], [one.id, copy]):
+        dataset.select(some).tag_samples(f"seen {len(some)} {some[0]}")
+        index.reload()
+        same(index, build(dataset, "scratch"))
+        dataset.delete_brain_run("scratch")
