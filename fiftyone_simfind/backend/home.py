@@ -19,7 +19,7 @@ from fiftyone_simfind.backend.builder import Transform, Vectors
 from fiftyone_simfind.backend.changes import Changes
 from fiftyone_simfind.backend.objects import Source
 from fiftyone_simfind.backend.rows import Rows
-from fiftyone_simfind.backend.sidecar import DamagedError, Sidecar
+from fiftyone_simfind.backend.sidecar import DamagedError, Sidecar, Table
 from fiftyone_simfind.backend.state import State
 from fiftyone_simfind.errors import BrainRunError
 from fiftyone_simfind.numerics import vectors as vx
@@ -145,6 +145,8 @@ class Home:
                 drifted = self._drifted()
                 if found is None or drifted:
                     return self.rebuild(refit=drifted)
+            if not found and _untouched(before.table, found.table):
+                return before
             if found.unusable:
                 path = self._source.path
                 logger.warning('%d vectors in "%s" are all zeros or not finite', found.unusable, path)
@@ -250,3 +252,9 @@ class Home:
             unit = np.nan_to_num(way.apply(vectors))
             scores.append(np.einsum("ij,ij->i", unit[left], unit[right]))
         return float(np.abs(scores[0] - scores[1]).mean()) > DRIFT
+
+
+def _untouched(before: Table, now: Table) -> bool:
+    """Whether there are the same samples, none of which was modified since."""
+    same = np.array_equal(before.samples, now.samples) and np.array_equal(before.modified, now.modified)
+    return same and bool(now.modified.all())

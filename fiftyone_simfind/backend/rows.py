@@ -6,14 +6,14 @@ import os
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Thread
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fiftyone_simfind.backend import scan
 from fiftyone_simfind.backend import sidecar as sc
-from fiftyone_simfind.backend.scan import FloatScan, Scan, Vectors
+from fiftyone_simfind.backend.scan import FloatScan, NumpyScan, Scan, Vectors
 from fiftyone_simfind.backend.sidecar import Descriptor, Matrices, Sidecar, Table, encode_labels
 from fiftyone_simfind.numerics import ids as idx
 from fiftyone_simfind.numerics.codes import Codes
@@ -44,6 +44,7 @@ class Rows:
         self.vectors = sidecar.vectors
         self.views: OrderedDict[tuple, tuple[NDArray, int]] = OrderedDict()
         self._scan: Scan = chosen or scan.choose(sidecar.vectors, sidecar.coded)
+        self._hurried = False
         self._all_alive = bool(self.table.alive.all())
         self.living = np.flatnonzero(self.table.alive)
         self._lookup = Lookup(self.table.ids if self._all_alive else self.table.ids[self.living])
@@ -92,7 +93,17 @@ class Rows:
         rows, scores = scan.nearest(self._looked_at, self._scan, query, k, eligible=eligible, min_score=min_score)
         if not self._sound(rows[:1000]):
             raise sc.DamagedError("a vector has changed on disk")
+        self._hurry()
         return rows, scores
+
+    def _hurry(self) -> None:
+        """After the first answer, have torch imported meanwhile: the next ones take a fifth of the time."""
+        if isinstance(self._scan, NumpyScan) and not self._hurried:
+            self._hurried = True
+            Thread(target=self._use_torch, name="simfind-torch").start()
+
+    def _use_torch(self) -> None:
+        self._scan = scan.fastest(self.vectors, self.sidecar.coded)
 
     def _sound(self, rows: NDArray[np.intp]) -> bool:
         """Whether rows are of length 1; and as near their codes as ever, where these alone were read as a whole."""

@@ -6,6 +6,7 @@ others' lower bounds cannot be among the k nearest, so that nothing is lost by l
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol
@@ -21,6 +22,7 @@ Vectors = NDArray[np.float32]
 LARGE = 250_000  # rows from which a scan of 8-bit codes repays the import of torch
 BLOCK = 16_384  # rows that are scored in full at a time
 FEW = 16  # where no more than one of so many rows may appear, they alone are looked at
+CACHED = 1024  # codes that are made float32 at a time, which stay in the processor's cache
 GROUP = 256  # rows of which one maximum is taken to find a first threshold
 
 
@@ -65,6 +67,25 @@ class FloatScan:
         """Of each row with a ``(d,)`` query."""
         # Not a product by BLAS, whose threads wait for each other on a busy machine, and which is slower even alone.
         return Bounds(np.einsum("ij,j->i", self._vectors, query), self._error)
+
+
+class NumpyScan:
+    """A product over 8-bit codes that needs no torch, whose import takes longer than some searches."""
+
+    def __init__(self, coded: codes.Codes):
+        self._coded = coded
+        self._rounding = np.float32((coded.values.shape[1] + 2) * 2.0**-23)
+
+    def bounds(self, query: Vectors) -> Bounds:
+        """Of each row with a ``(d,)`` query."""
+        values, scales, errors = self._coded
+        scores, wide = np.empty(len(values), np.float32), np.empty((CACHED, values.shape[1]), np.float32)
+        for start in range(0, len(values), CACHED):
+            block = values[start : start + CACHED]
+            np.copyto(wide[: len(block)], block)
+            np.einsum("ij,j->i", wide[: len(block)], query, out=scores[start : start + len(block)])
+        # A row and its scale are no longer than 1 and the error of the code.
+        return Bounds(scores * scales, errors + (1 + errors) * self._rounding)
 
 
 class CodeScan:
@@ -127,15 +148,20 @@ def _sums_in_float32(torch: Any) -> Iterator[None]:
 
 
 def choose(vectors: Vectors, coded: codes.Codes) -> Scan:
-    """The fastest scan for a matrix on this machine."""
+    """A scan for a matrix that can begin at once."""
     if len(vectors) < LARGE:
         return FloatScan(vectors)
+    return fastest(vectors, coded) if "torch" in sys.modules else NumpyScan(coded)
+
+
+def fastest(vectors: Vectors, coded: codes.Codes) -> Scan:
+    """The fastest scan for a large matrix on this machine, with torch."""
     import torch
 
     try:
         return HalfScan(vectors, "cuda") if torch.cuda.is_available() else CodeScan(*coded)
     except (AttributeError, RuntimeError):  # no such product on this processor, or no room on the GPU
-        return FloatScan(vectors)
+        return NumpyScan(coded)
 
 
 def nearest(

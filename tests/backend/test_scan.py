@@ -1,5 +1,7 @@
 """The nearest rows are those of a loop in float64, whichever scan leaves the candidates."""
 
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,10 +11,12 @@ from fiftyone_simfind.backend import scan
 from fiftyone_simfind.numerics import codes
 from fiftyone_simfind.numerics import vectors as vx
 
-KINDS = ("float", "code", "half")
+KINDS = ("float", "numpy", "code", "half")
 
 
 def scan_of(kind, vectors):
+    if kind == "numpy":
+        return scan.NumpyScan(codes.encode(vectors))
     if kind == "code":
         return scan.CodeScan(*codes.encode(vectors))
     return scan.FloatScan(vectors) if kind == "float" else scan.HalfScan(vectors, "cpu")
@@ -173,7 +177,7 @@ def test_few_rows_are_scored_in_full(kind, clusters, monkeypatch):
         rows, scores = scan.nearest(clusters, made, clusters[row], 25)
         assert rows.tolist() == np.argsort(-exact.astype(np.float32), kind="stable")[:25].tolist()
         assert scores == pytest.approx(np.sort(exact)[::-1][:25], abs=1e-6)
-    assert max(scored) < {"float": 30, "code": 600, "half": 600}[kind]
+    assert max(scored) < {"float": 30, "numpy": 600, "code": 600, "half": 600}[kind]
 
 
 def test_a_few_rows_that_may_appear_are_scored_without_a_scan(clusters):
@@ -182,3 +186,12 @@ def test_a_few_rows_that_may_appear_are_scored_without_a_scan(clusters):
     rows, _ = scan.nearest(clusters, None, clusters[5], 2, eligible=mask)
     assert rows[0] == 5
     assert rows[1] in (77, 40_000)
+
+
+def test_a_large_index_answers_before_torch_is_there_and_uses_it_then(monkeypatch):
+    monkeypatch.setattr(scan, "LARGE", 10)
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    vectors = vx.normalize(np.random.default_rng(3).standard_normal((500, 16)))
+    assert isinstance(scan.choose(vectors, codes.encode(vectors)), scan.NumpyScan)
+    monkeypatch.undo()
+    assert isinstance(scan.fastest(vectors, codes.encode(vectors)), scan.CodeScan | scan.HalfScan)
