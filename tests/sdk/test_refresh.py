@@ -122,6 +122,13 @@ def test_a_redetected_dataset_is_indexed_anew(plain):
     same_as_from_scratch(plain)
 
 
+def test_a_refresh_without_anything_to_do_leaves_the_index_alone(shelf):
+    index = shelf.load_brain_results("simfind")
+    before = index.home.state()
+    simfind.refresh(shelf)
+    assert index.home.state() == before
+
+
 def test_only_what_is_new_or_edited_is_looked_at(shelf, model):
     new, edited = add(shelf, 0, [0.1, 0.1, 0.2, 0.2]), edit(shelf, 2, [0.3, 0.3, 0.4, 0.4])
     seen = []
