@@ -99,7 +99,7 @@ def feedback(study: Study) -> NDArray[np.float64]:
 def supervised(study: Study, cache: Path | None) -> tuple[list[float], list[float]]:
     """The figures of one half of the images: without labels, and by a metric learnt from the other half's labels.
 
-    Both indexes are made while only the other half has vectors.
+    Both indexes are made while only the other half has vectors, and refreshed when all have.
     """
     dataset = st.to_dataset(study.objects)
     ids = np.random.default_rng(SEED).permutation(dataset.values("id")).tolist()
@@ -111,6 +111,8 @@ def supervised(study: Study, cache: Path | None) -> tuple[list[float], list[floa
             simfind.build_index(dataset, FIELD, brain_key=key)
         simfind.fit_metric(known, "label", brain_key="taught")
         simfind.embed(fresh, FIELD, model=chosen, **options)
+    for key in ("plain", "taught"):
+        simfind.refresh(dataset, brain_key=key, progress=False)
     found = [_public(fresh, key) for key in ("plain", "taught")]
     dataset.delete()
     return found[0], found[1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from itertools import chain, repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,8 +71,8 @@ def evened(vectors: Vectors, parts: list[Part]) -> Vectors:
 
 def blocks(parts: list[Part]) -> list[str]:
     """What each run of numbers is made of: "colour", "middle", "spread", "late" or "classes"."""
-    shape = iter(["middle", "spread"])
-    named = {"look": lambda: "colour", "shape": lambda: next(shape), "kind": lambda: "late"}
+    kinds = chain(["spread"], repeat("late"))
+    named = {"look": lambda: "colour", "shape": lambda: "middle", "kind": lambda: next(kinds)}
     return [named[part.name]() if part.whiten else "classes" for part in parts]
 
 

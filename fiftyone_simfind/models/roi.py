@@ -3,8 +3,8 @@
 A vector has three parts, each with a length of its own that says how much it counts:
 
 * ``look``: the colours of the object's pixels.
-* ``shape``: the backbone's middle map, which tells parts, and its spread, which tells textures.
-* ``kind``: the backbone's late maps, and what the head takes the object for.
+* ``shape``: the backbone's middle map, which tells parts.
+* ``kind``: how much that map varies, the backbone's late maps, and what the head takes the object for.
 
 Every part is an average over a grid of cells on the box (RoIAlign; K. He et al., "Mask R-CNN", 2017). A box holds more
 than its object, so cells that look like the border of the box count less.
@@ -67,7 +67,9 @@ def parts(levels: Levels) -> list[Part]:
     """What the numbers of a vector are, in order."""
     share = LATE_DIM // len(levels.late)
     lengths = [("look", color.DIM, True)]
-    lengths += [("shape", min(levels.middle.channels, dim), True) for dim in (MIDDLE_DIM, SPREAD_DIM)]
+    # How much a map varies over an object tells kinds apart: of products, it finds more of one type than its means do.
+    middle = (("shape", MIDDLE_DIM), ("kind", SPREAD_DIM))
+    lengths += [(name, min(levels.middle.channels, dim), True) for name, dim in middle]
     lengths += [("kind", min(level.channels, share), True) for level in levels.late]
     if levels.classes:
         # Roots of class probabilities: their dot product, Bhattacharyya's coefficient, needs no whitening.

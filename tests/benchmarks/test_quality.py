@@ -12,7 +12,7 @@ from fiftyone_simfind.numerics.parts import Part
 PARTS = [
     Part("look", 0, 2),
     Part("shape", 2, 4),
-    Part("shape", 4, 6),
+    Part("kind", 4, 6),
     Part("kind", 6, 8),
     Part("kind", 8, 10),
     Part("kind", 10, 12, whiten=False),

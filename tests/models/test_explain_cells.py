@@ -26,8 +26,8 @@ def scene(tmp_path_factory):
 
 
 def named(embedder, vectors, name):
-    """One part of some vectors; of several runs of that name the first."""
-    part = next(part for part in embedder.parts if part.name == name)
+    """One part of some vectors; of several runs of that name the last that an index turns."""
+    part = [part for part in embedder.parts if part.name == name and part.whiten][-1]
     return vectors[..., part.start : part.stop]
 
 
