@@ -6,8 +6,10 @@ others' lower bounds cannot be among the k nearest, so that nothing is lost by l
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol
 
@@ -22,7 +24,8 @@ Vectors = NDArray[np.float32]
 LARGE = 250_000  # rows from which a scan of 8-bit codes repays the import of torch
 BLOCK = 16_384  # rows that are scored in full at a time
 FEW = 16  # where no more than one of so many rows may appear, they alone are looked at
-CACHED = 1024  # codes that are made float32 at a time, which stay in the processor's cache
+CACHED = 4096  # codes that are made float32 at a time, which stay in the processor's cache
+SHARE = 16 * CACHED  # codes that a thread takes at a time
 GROUP = 256  # rows of which one maximum is taken to find a first threshold
 
 
@@ -79,11 +82,17 @@ class NumpyScan:
     def bounds(self, query: Vectors) -> Bounds:
         """Of each row with a ``(d,)`` query."""
         values, scales, errors = self._coded
-        scores, wide = np.empty(len(values), np.float32), np.empty((CACHED, values.shape[1]), np.float32)
-        for start in range(0, len(values), CACHED):
-            block = values[start : start + CACHED]
-            np.copyto(wide[: len(block)], block)
-            np.einsum("ij,j->i", wide[: len(block)], query, out=scores[start : start + len(block)])
+        scores = np.empty(len(values), np.float32)
+
+        def multiply(start: int) -> None:
+            wide = np.empty((CACHED, values.shape[1]), np.float32)
+            for at in range(start, min(start + SHARE, len(values)), CACHED):
+                block = values[at : at + CACHED]
+                np.copyto(wide[: len(block)], block)
+                np.einsum("ij,j->i", wide[: len(block)], query, out=scores[at : at + len(block)])
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(multiply, range(0, len(values), SHARE)))
         # A row and its scale are no longer than 1 and the error of the code.
         return Bounds(scores * scales, errors + (1 + errors) * self._rounding)
 
