@@ -111,15 +111,16 @@ class CodeScan:
 
         self._multiply = torch._int_mm
         self._tensor: Callable[..., Any] = torch.from_numpy
-        self._values, self._scales, self._errors = torch.from_numpy(values), scales, errors
+        self._values, self._scales, self._errors = torch.from_numpy(values), torch.from_numpy(scales), errors
         self.bounds(np.ones(values.shape[1], np.float32))  # reads all of it, and fails here where it cannot work
 
     def bounds(self, query: Vectors) -> Bounds:
         """Of each row with a ``(d,)`` query."""
         coded = codes.encode(query[None])
-        products = self._multiply(self._values, self._tensor(coded.values.T.copy()))[:, 0].numpy()
-        scores = products * (self._scales * coded.scales[0])
-        return Bounds(scores, codes.bound(self._errors, coded.errors[0]))
+        products = self._multiply(self._values, self._tensor(coded.values.T.copy()))[:, 0]
+        # Whole numbers below 2 ** 24, as those of 1,040 numbers are, are exact in float32; others nearly so.
+        scores = products.float().mul_(self._scales).mul_(float(coded.scales[0]))
+        return Bounds(scores.numpy(), codes.bound(self._errors, coded.errors[0]))
 
 
 class HalfScan:
