@@ -213,8 +213,8 @@ class Home:
             if whitening is not None and self._run is not None:
                 name = state.add_metric(self._dataset, self._run, whitening)
             self._metric = (name, whitening)
-        count = int(made.table.alive.sum())
-        now = State(name, made.version, count, count if fitted_on is None else fitted_on, learnt, sc.stand(made.table))
+        fitted_on = int(made.table.alive.sum()) if fitted_on is None else fitted_on
+        now = State(name, made.version, fitted_on, learnt, sc.stand(made.table))
         if self._run is None:
             self._own = now
         else:

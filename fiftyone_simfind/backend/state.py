@@ -24,15 +24,13 @@ class State(NamedTuple):
     Attributes:
         metric: name of the whitening that was fitted for it; None where vectors are compared as they are
         version: name of the version of its vectors; None for the backends of others
-        size: how many objects that version has
-        fitted_on: how many it had when the whitening was fitted
+        fitted_on: how many objects it had when the whitening was fitted
         learnt: whether that was learnt from labels
         stand: what the samples were that the version was made of; None where that cannot be told
     """
 
     metric: str | None = None
     version: str | None = None
-    size: int = 0
     fitted_on: int = 0
     learnt: bool = False
     stand: str | None = None

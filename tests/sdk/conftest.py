@@ -19,3 +19,18 @@ def photos(tmp_path):
     dataset.add_samples([fo.Sample(filepath=path) for path in paths])
     yield dataset
     dataset.delete()
+
+
+@pytest.fixture
+def indexed(toys):
+    """The toys with an index on them."""
+    import fiftyone_simfind as simfind
+
+    simfind.build_index(toys, "objects")
+    return toys
+
+
+@pytest.fixture
+def ids(indexed):
+    """The label ids of the indexed toys, in the order of ``TOYS``."""
+    return indexed.values("objects.detections.id", unwind=True)

@@ -11,17 +11,6 @@ from fiftyone_simfind.testing import TOYS
 
 
 @pytest.fixture
-def indexed(toys):
-    simfind.build_index(toys, "objects")
-    return toys
-
-
-@pytest.fixture
-def ids(indexed):
-    return indexed.values("objects.detections.id", unwind=True)
-
-
-@pytest.fixture
 def report(indexed):
     return simfind.evaluate(indexed, k=(1, 3))
 

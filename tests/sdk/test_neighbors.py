@@ -14,17 +14,6 @@ from fiftyone_simfind.testing import TOYS
 
 
 @pytest.fixture
-def indexed(toys):
-    simfind.build_index(toys, "objects")
-    return toys
-
-
-@pytest.fixture
-def ids(indexed):
-    return indexed.values("objects.detections.id", unwind=True)
-
-
-@pytest.fixture
 def table(indexed):
     return simfind.compute_neighbors(indexed, k=3)
 
