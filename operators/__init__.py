@@ -3,6 +3,7 @@
 from .build_index import BuildIndex
 from .detect_objects import DetectObjects
 from .embed_objects import EmbedObjects
+from .panel import ObjectSearch
 from .sort_by_similarity import SimilarToLabel, SortBySimilarity
 from .visualize_objects import VisualizeObjects
 
@@ -10,6 +11,6 @@ OPERATORS = (DetectObjects, EmbedObjects, BuildIndex, SortBySimilarity, SimilarT
 
 
 def register(plugin):
-    """Register every operator with FiftyOne."""
-    for operator in OPERATORS:
+    """Register every operator and the panel with FiftyOne."""
+    for operator in (*OPERATORS, ObjectSearch):
         plugin.register(operator)
