@@ -3,13 +3,14 @@
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
+from .photo import PhotoTab
 from .search import SearchTab
 from .setup import SetupTab
 
 TABS = {"setup": "Set up", "search": "Search"}
 
 
-class ObjectSearch(SetupTab, SearchTab, foo.Panel):
+class ObjectSearch(SetupTab, SearchTab, PhotoTab, foo.Panel):
     """Set up, search, look at an outside photo, a map and the quality: one tab each."""
 
     @property
@@ -22,12 +23,9 @@ class ObjectSearch(SetupTab, SearchTab, foo.Panel):
             help_markdown="Find objects, index them, and see every object that looks like one of them",
         )
 
-    def on_load(self, ctx):
-        self.on_load_search(ctx)
-
     def on_change_dataset(self, ctx):
+        """Another dataset was opened: what the panel knew is of no use."""
         ctx.panel.state.clear()
-        self.on_load(ctx)
 
     def on_tab(self, ctx):
         """Another tab was chosen: the App has put its name into the state; nothing but drawing it is to be done."""

@@ -22,43 +22,73 @@
     return /[",\n\r]/.test(safe) ? `"${safe.replace(/"/g, '""')}"` : safe;
   }
 
-  /** Objects as pictures, in order, each with its label and score. */
-  function Strip({ schema }) {
-    const { items = [], rows = [], exportable, on_open, on_again } = schema.view;
-    const trigger = useTriggerPanelEvent();
-    const toCsv = () => {
-      const columns = Object.keys(rows[0]);
-      return [columns, ...rows.map((row) => columns.map((column) => row[column]))].map((line) => line.map(cell).join(",")).join("\r\n");
-    };
-    return h(Box, { "data-cy": "simfind-strip" },
-      h(Stack, { direction: "row", flexWrap: "wrap", gap: 1, role: "list" },
-        items.map((item, rank) => h(Crop, {
-          key: item.id, item, rank,
-          open: on_open && (() => trigger(on_open, { id: item.id, sample_id: item.sample_id })),
-          again: on_again && (() => trigger(on_again, { id: item.id })),
-        }))),
-      exportable && rows.length > 0 && h(Stack, { direction: "row", gap: 1, mt: 1 },
-        h(Button, { size: "small", variant: "outlined", onClick: () => download("matches.json", "application/json", JSON.stringify(rows, null, 2)) }, "Export JSON"),
-        h(Button, { size: "small", variant: "outlined", onClick: () => download("matches.csv", "text/csv", toCsv()) }, "Export CSV")));
+  const known = new Map(); // pictures by object and box, for as long as the page is open
+
+  /** The pictures of objects: those at hand, and the others as soon as the server has cut them out. */
+  function usePictures(operator, brain_key, items) {
+    const { execute, result } = useOperatorExecutor(operator);
+    const key = (item) => `${brain_key} ${item.id} ${item.box}`;
+    const asked = useRef([]);
+    const missing = items.filter((item) => !item.image && !known.has(key(item)));
+    const wanted = missing.map(key).join();
+    useEffect(() => {
+      if (!missing.length) return;
+      asked.current = missing;
+      execute({ brain_key, ids: missing.map((item) => item.id) });
+    }, [wanted]);
+    const pictures = result?.pictures || {};
+    asked.current.forEach((item) => pictures[item.id] && known.set(key(item), pictures[item.id]));
+    return (item) => item.image || known.get(key(item));
   }
 
-  function Crop({ item, rank, open, again }) {
-    const side = item.size || 96;
+  /** Objects as pictures, in order, each with its label and score. */
+  function Strip({ schema }) {
+    const { items = [], pictures, brain_key, on_open, on_again, on_more, on_less, on_export } = schema.view;
+    const trigger = useTriggerPanelEvent();
+    const picture = usePictures(pictures, brain_key, items);
+    const doing = (event, item) => event && (() => trigger(event, { id: item.id, sample_id: item.sample_id }));
+    const save = (write) => trigger(on_export, {}, false, (done) => done?.result?.rows && write(done.result.rows));
+    return h(Box, { "data-cy": "simfind-strip" },
+      h(Stack, { direction: "row", flexWrap: "wrap", gap: 1, role: "list" }, items.map((item) =>
+        h(Crop, {
+          key: item.id, item, image: picture(item), open: doing(on_open, item),
+          actions: [["⌕", "Search for this one", on_again], ["+", "More like this", on_more], ["−", "Not like this", on_less]]
+            .filter(([, , event]) => event)
+            .map(([glyph, title, event]) => ({ glyph, title, act: doing(event, item) })),
+        }))),
+      on_export && h(Stack, { direction: "row", gap: 1, mt: 1 },
+        h(Button, { size: "small", variant: "outlined", onClick: () => save(saveJson) }, "Export JSON"),
+        h(Button, { size: "small", variant: "outlined", onClick: () => save(saveCsv) }, "Export CSV")));
+  }
+
+  const SIDE = 96;
+
+  function Crop({ item, image, open, actions }) {
+    const score = item.score === undefined ? "" : item.score.toFixed(3);
+    const frame = { display: "flex", alignItems: "center", justifyContent: "center", width: SIDE, height: SIDE };
     return h(Box, {
-      role: "listitem", "data-cy": "simfind-crop", "data-id": item.id, title: item.title,
-      sx: { width: side + 8, p: "4px", borderRadius: 1, border: "1px solid", borderColor: item.chosen ? "primary.main" : "divider" },
+      role: "listitem", "data-cy": "simfind-crop", "data-id": item.id,
+      sx: { width: SIDE + 10, p: "4px", borderRadius: 1, border: "1px solid", borderColor: item.unwanted ? "error.main" : "divider" },
     },
       h(Box, {
-        component: open ? "button" : "div", onClick: open, "aria-label": `${item.label || "object"} ${item.score_text || ""}`,
-        sx: { all: "unset", display: "flex", alignItems: "center", justifyContent: "center", width: side, height: side, cursor: open ? "pointer" : "default", "&:focus-visible": { outline: "2px solid" } },
-      }, h("img", { src: item.image, alt: item.label || "object", style: { maxWidth: side, maxHeight: side, borderRadius: 2 } })),
-      h(Stack, { direction: "row", alignItems: "center", justifyContent: "space-between" },
-        h(Box, { sx: { minWidth: 0 } },
-          text("caption", "text.primary", item.label || "–"),
-          item.score_text && text("caption", "text.secondary", item.score_text)),
-        again && h(Tooltip, { title: "Search for this one" },
-          h(IconButton, { size: "small", onClick: again, "aria-label": "Search for this one", "data-cy": "simfind-again" },
-            h("span", { className: "material-icons", style: { fontSize: 16 } }, "⌕")))));
+        component: open ? "button" : "div", onClick: open, "aria-label": [item.label || "object", score].join(" ").trim(),
+        sx: { ...frame, border: 0, padding: 0, background: "none", cursor: open ? "pointer" : "default" },
+      }, image && h("img", { src: image, alt: "", style: { maxWidth: SIDE, maxHeight: SIDE, borderRadius: 3 } })),
+      text("caption", "text.primary", item.unwanted ? "not like this" : item.label || "\u00a0"),
+      score && h(Stack, { direction: "row", alignItems: "center", justifyContent: "space-between" },
+        text("caption", "text.secondary", score),
+        h(Box, { sx: { whiteSpace: "nowrap" } }, actions.map(({ glyph, title, act }) =>
+          h(Tooltip, { key: title, title },
+            h(IconButton, { size: "small", onClick: act, "aria-label": title, sx: { p: 0, width: 18, height: 18, fontSize: 14 } }, glyph))))));
+  }
+
+  const saveJson = (rows) => download("matches.json", "application/json", JSON.stringify(rows, null, 2));
+
+  function saveCsv(rows) {
+    if (!rows.length) return;
+    const columns = Object.keys(rows[0]);
+    const lines = [columns, ...rows.map((row) => columns.map((column) => row[column]))];
+    download("matches.csv", "text/csv", lines.map((line) => line.map(cell).join(",")).join("\r\n"));
   }
 
   /** Running operators of this dataset; asks for their state by itself, so that no other event of the panel is lost. */

@@ -1,30 +1,239 @@
-"""Search for the selected objects."""
+"""Search for selected objects, look at what was found, and go on from there."""
 
-import base64
-import io
+from __future__ import annotations
+
+from typing import Any
 
 import fiftyone.operators.types as types
+
 import fiftyone_simfind as simfind
+
+from .. import _forms
+from .._selection import HOW_TO_SELECT, searched, selection
+from ._common import PLUGIN, alert, choices, part, row, told
+
+SCOPES = {"all": "all classes", "same_class": "same class", "other_classes": "other classes", "chosen": "chosen classes"}
+EMPHASES = {"none": "all alike", "look": "colours", "shape": "shape and pattern", "kind": "kind of thing"}
+MAX_MATCHES = 200  # are shown as pictures; the operator shows more of them in the grid
+MAX_HISTORY = 20
 
 
 class SearchTab:
-    def on_load_search(self, ctx):
-        pass
+    """The tab "Search", and the results of a search that the tab "Photo" shows too.
 
-    def render_search(self, ctx, panel):
-        panel.int("k", label="Matches", default=25)
-        panel.btn("go", label="Search", on_click=self.on_search)
-        rows = ctx.panel.get_state("search.rows", [])
-        items = [{"id": r["label_id"], "sample_id": r["sample_id"], "label": r["label"], "score_text": f"{r['score']:.3f}", "image": ""} for r in rows]
-        panel.view("strip", types.View(component="SimfindStrip", composite_view=True, items=items, rows=rows, exportable=True, on_open=self.on_open_match, on_again=self.on_again))
+    The panel's state holds ``search.query``, what is looked for: ``ids`` and ``negatives``, or a ``photo`` and the
+    ``candidate`` in it; the ``options`` beside it; and ``found``, the matches.
+    """
 
-    def on_search(self, ctx):
-        target = ctx.dataset.first().objects.detections[0]
-        found = simfind.search(ctx.dataset, target, k=5)
-        ctx.panel.set_state("search.rows", [m.to_dict() for m in found])
+    def on_change_selected(self, ctx: Any) -> None:
+        """Patches were ticked in the grid: they are what is looked for next."""
+        self._take_selection(ctx)
 
-    def on_open_match(self, ctx):
-        print("OPEN", ctx.params.keys(), flush=True)
+    def on_change_selected_labels(self, ctx: Any) -> None:
+        """Objects were clicked in an opened image."""
+        self._take_selection(ctx)
 
-    def on_again(self, ctx):
-        print("AGAIN", ctx.params, flush=True)
+    def _take_selection(self, ctx: Any) -> None:
+        chosen = selection(ctx)
+        if not chosen.ids and not chosen.negatives:
+            return
+        problem = chosen.problem(_forms.object_indexes(ctx), None)
+        brain_key = chosen.index_among(_forms.object_indexes(ctx))
+        query = {"ids": chosen.ids, "negatives": chosen.negatives, "brain_key": brain_key, "problem": problem}
+        ctx.panel.set_state("search.next", query)
+
+    def render_search(self, ctx: Any, panel: types.Object) -> None:
+        """Draw the tab."""
+        indexes = _forms.object_indexes(ctx)
+        if not indexes:
+            return alert(panel, "none", "This dataset has no index of objects. “Set up” makes one", "warning")
+        self._render_query(ctx, panel)
+        self.render_options(ctx, panel)
+        self.render_found(ctx, panel)
+
+    def _render_query(self, ctx: Any, panel: types.Object) -> None:
+        query = ctx.panel.get_state("search.next") or ctx.panel.get_state("search.query")
+        if not query:
+            return alert(panel, "how", HOW_TO_SELECT)
+        panel.md("**Looking for**", name="looking_for")
+        part(panel, "query", "Strip", **self._strip(ctx, query, _pictured(query)))
+        if query.get("problem"):
+            alert(panel, "problem", query["problem"], "warning")
+
+    def render_options(self, ctx: Any, panel: types.Object) -> None:
+        """Draw how to search, and the button that does."""
+        form = types.Object()
+        first, second = row(form, "first"), row(form, "second")
+        first.int("k", label="Matches", default=25, min=1, max=MAX_MATCHES)
+        first.float("min_score", label="Minimum score", min=-1, max=1)
+        choices(first, "scope", "Among", SCOPES, "all", on_change=self.on_search_options)
+        choices(first, "emphasis", "By", EMPHASES, "none")
+        if self._options(ctx).get("scope") == "chosen":
+            form.list("classes", types.String(), label="Classes", view=self._classes(ctx))
+        second.bool("one_per_image", label="One per image", default=False)
+        second.bool("exclude_same_image", label="Other images only", default=False)
+        second.bool("reverse", label="Least similar first", default=False)
+        panel.define_property("options", form, view=types.VStackView(gap=1))
+        buttons = row(panel, "buttons")
+        buttons.btn("search", label="Search", on_click=self.on_search, variant="contained", icon="image_search")
+        if ctx.panel.get_state("search.history"):
+            buttons.btn("back", label="Back", on_click=self.on_search_back, icon="arrow_back")
+
+    def _classes(self, ctx: Any) -> types.AutocompleteView:
+        query = ctx.panel.get_state("search.query") or {}
+        indexes = _forms.object_indexes(ctx)
+        field = indexes.get(query.get("brain_key") or "") or next(iter(indexes.values()))
+        view = types.AutocompleteView(allow_user_input=False, allow_duplicates=False)
+        for label in ctx.dataset.distinct(f"{field}.detections.label"):
+            view.add_choice(label, label=label)
+        return view
+
+    def render_found(self, ctx: Any, panel: types.Object) -> None:
+        """Draw the matches of the last search."""
+        if message := ctx.panel.get_state("search.message"):
+            alert(panel, "message", message, "warning")
+        found = ctx.panel.get_state("search.found")
+        if not found:
+            return
+        query = ctx.panel.get_state("search.query")
+        best = "least" if self._options(ctx).get("reverse") else "most"
+        panel.md(f"**{len(found)} objects, {best} similar first**", name="count")
+        part(
+            panel,
+            "found",
+            "Strip",
+            **self._strip(ctx, query, found),
+            on_open=self.on_open_match,
+            on_again=self.on_search_again,
+            on_more=self.on_search_more,
+            on_less=self.on_search_less,
+            on_export=self.on_search_export,
+        )
+        row(panel, "after").btn("grid", label="Show in grid", on_click=self.on_show_in_grid, icon="apps")
+
+    def _strip(self, ctx: Any, query: dict, items: list[dict]) -> dict[str, Any]:
+        return {"items": items, "brain_key": query.get("brain_key"), "pictures": f"{PLUGIN}/object_pictures"}
+
+    # --- what the user does -------------------------------------------------------------------------------------------
+
+    def on_search_options(self, ctx: Any) -> None:
+        """Options were chosen on which the form depends."""
+
+    @told
+    def on_search(self, ctx: Any) -> None:
+        """Search for what is selected, or again for what was looked for last, with the options as they are now."""
+        query = ctx.panel.get_state("search.next") or ctx.panel.get_state("search.query")
+        if not query or not (query.get("ids") or query.get("photo")):
+            ctx.ops.notify(HOW_TO_SELECT, variant="warning")
+            return
+        if query.get("problem"):
+            ctx.ops.notify(query["problem"], variant="warning")
+            return
+        self.search_for(ctx, query)
+
+    @told
+    def on_search_again(self, ctx: Any) -> None:
+        """Search for one of the matches."""
+        self.search_for(ctx, {**self._same_index(ctx), "ids": [ctx.params["id"]], "negatives": []})
+
+    @told
+    def on_search_more(self, ctx: Any) -> None:
+        """Search for a match as well as for what was looked for."""
+        query = ctx.panel.get_state("search.query")
+        ids = [i for i in query.get("ids") or [] if i != ctx.params["id"]]
+        self.search_for(ctx, {**query, "ids": [*ids, ctx.params["id"]]})
+
+    @told
+    def on_search_less(self, ctx: Any) -> None:
+        """Search for what was looked for, but for nothing like this match."""
+        query = ctx.panel.get_state("search.query")
+        unlike = [i for i in query.get("negatives") or [] if i != ctx.params["id"]]
+        self.search_for(ctx, {**query, "negatives": [*unlike, ctx.params["id"]]})
+
+    @told
+    def on_search_back(self, ctx: Any) -> None:
+        """Go back to the search before."""
+        history = list(ctx.panel.get_state("search.history") or [])
+        before = history.pop()
+        ctx.panel.set_state("search.history", history)
+        ctx.panel.set_state("options", before["options"])
+        self._run(ctx, before["query"])
+
+    def _same_index(self, ctx: Any) -> dict[str, Any]:
+        return {"brain_key": ctx.panel.get_state("search.query.brain_key")}
+
+    def search_for(self, ctx: Any, query: dict[str, Any]) -> None:
+        """Search for something new, and remember what was looked for before."""
+        before, asked = ctx.panel.get_state("search.query"), ctx.panel.get_state("search.asked")
+        self._run(ctx, query)
+        if before and (before, asked) != (query, ctx.panel.get_state("search.asked")):
+            history = list(ctx.panel.get_state("search.history") or [])
+            history.append({"query": before, "options": asked})
+            ctx.panel.set_state("search.history", history[-MAX_HISTORY:])
+
+    def _run(self, ctx: Any, query: dict[str, Any]) -> None:
+        results = self.results(ctx, query)
+        query = {**query, "pictured": [_shown(match) for match in results.query] or query.get("pictured")}
+        ctx.panel.set_state("search.query", query)
+        ctx.panel.set_state("search.next", None)
+        ctx.panel.set_state("search.asked", ctx.panel.get_state("options"))
+        ctx.panel.set_state("search.found", [_shown(match) for match in results])
+        nothing = None if len(results) else "No object matches. Lower the minimum score or widen the classes"
+        ctx.panel.set_state("search.message", nothing)
+        ctx.ops.clear_selected_samples()
+        ctx.ops.clear_selected_labels()
+
+    def results(self, ctx: Any, query: dict[str, Any]) -> Any:
+        """What a search with the panel's options finds now."""
+        options = self._search_options(ctx)
+        like = [*(query.get("ids") or []), *self.photo_candidates(ctx, query)]
+        negatives = query.get("negatives") or None
+        return simfind.search(searched(ctx), like, brain_key=query["brain_key"], negatives=negatives, **options)
+
+    def _options(self, ctx: Any) -> dict[str, Any]:
+        given = ctx.panel.get_state("options") or {}
+        return {**(given.get("first") or {}), **(given.get("second") or {}), "classes": given.get("classes")}
+
+    def _search_options(self, ctx: Any) -> dict[str, Any]:
+        given = {key: value for key, value in self._options(ctx).items() if value not in (None, "", [])}
+        if given.get("emphasis") == "none":
+            del given["emphasis"]
+        if given.get("scope") == "chosen":
+            del given["scope"]
+        else:
+            given.pop("classes", None)
+        return given
+
+    @told
+    def on_open_match(self, ctx: Any) -> None:
+        """Open the image of a match, with the match selected in it."""
+        ctx.ops.open_sample(id=ctx.params["sample_id"])
+
+    @told
+    def on_show_in_grid(self, ctx: Any) -> None:
+        """Put the matches into the grid, in order."""
+        results = self.results(ctx, ctx.panel.get_state("search.query"))
+        ctx.ops.set_view(view=results.view())
+
+    @told
+    def on_search_export(self, ctx: Any) -> dict[str, Any]:
+        """The matches with all that is known of them, for a file."""
+        results = self.results(ctx, ctx.panel.get_state("search.query"))
+        return {"rows": [match.to_dict() for match in results]}
+
+
+def _shown(match: Any) -> dict[str, Any]:
+    return {
+        "id": match.label_id,
+        "sample_id": match.sample_id,
+        "label": match.label,
+        "score": round(match.score, 4),
+        "box": [round(side, 4) for side in match.bounding_box],
+    }
+
+
+def _pictured(query: dict[str, Any]) -> list[dict[str, Any]]:
+    """The objects that are looked for, and those that are not wanted."""
+    known = {item["id"]: item for item in query.get("pictured") or []}
+    wanted = [known.get(i) or {"id": i} for i in query.get("ids") or []]
+    return [*wanted, *({"id": i, "unwanted": True} for i in query.get("negatives") or [])]

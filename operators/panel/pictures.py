@@ -1,0 +1,41 @@
+"""Pictures of objects, for the panel's parts in the browser."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import fiftyone.operators as foo
+import fiftyone.operators.types as types
+
+import fiftyone_simfind as simfind
+
+from .. import _forms
+
+MOST = 250  # pictures at a time
+
+
+class ObjectPictures(foo.Operator):
+    """The crops of some objects as JPEG; the browser asks for them beside the panel's own events."""
+
+    @property
+    def config(self):
+        return foo.OperatorConfig(
+            name="object_pictures",
+            label="Simfind: pictures of objects",
+            unlisted=True,
+            risk_level=types.RiskLevel.LOW,
+        )
+
+    def execute(self, ctx: Any) -> dict[str, Any]:
+        field = _forms.object_indexes(ctx).get(ctx.params.get("brain_key"))
+        ids = [str(label_id) for label_id in ctx.params.get("ids") or []][:MOST]
+        if field is None or not ids:
+            return {"pictures": {}}
+        found = simfind.thumbnails(ctx.dataset, ids, patches_field=field)
+        return {"pictures": {label_id: data_url(jpeg) for label_id, jpeg in found.items()}}
+
+
+def data_url(jpeg: bytes) -> str:
+    """A JPEG for an ``img`` element."""
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
