@@ -3,7 +3,7 @@
 from .build_index import BuildIndex
 from .detect_objects import DetectObjects
 from .embed_objects import EmbedObjects
-from .panel import ObjectSearch
+from .panel import PANEL
 from .sort_by_similarity import SimilarToLabel, SortBySimilarity
 from .visualize_objects import VisualizeObjects
 
@@ -12,5 +12,5 @@ OPERATORS = (DetectObjects, EmbedObjects, BuildIndex, SortBySimilarity, SimilarT
 
 def register(plugin):
     """Register every operator and the panel with FiftyOne."""
-    for operator in (*OPERATORS, ObjectSearch):
+    for operator in (*OPERATORS, *PANEL):
         plugin.register(operator)

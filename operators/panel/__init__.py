@@ -1,13 +1,19 @@
 """The panel "Object search"."""
 
+import logging
+
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
+from ._common import alert
 from .photo import PhotoTab
+from .pictures import ObjectPictures
 from .search import SearchTab
 from .setup import SetupTab
 
-TABS = {"setup": "Set up", "search": "Search"}
+logger = logging.getLogger(__name__)
+
+TABS = {"setup": "Set up", "search": "Search", "photo": "Photo"}
 
 
 class ObjectSearch(SetupTab, SearchTab, PhotoTab, foo.Panel):
@@ -31,11 +37,25 @@ class ObjectSearch(SetupTab, SearchTab, PhotoTab, foo.Panel):
         """Another tab was chosen: the App has put its name into the state; nothing but drawing it is to be done."""
 
     def render(self, ctx):
+        """What the panel shows."""
         panel = types.Object()
         tabs = types.TabsView()
         for name, label in TABS.items():
             tabs.add_choice(name, label=label)
         panel.enum("tab", list(TABS), default="setup", view=tabs, on_change=self.on_tab)
-        chosen = ctx.panel.state.tab or "setup"
-        getattr(self, f"render_{chosen}")(ctx, panel)
-        return types.Property(panel, view=types.GridView(orientation="vertical", gap=2, padding=2))
+        tab = types.Object()
+        chosen = ctx.panel.get_state("tab")
+        chosen = chosen if chosen in TABS else "setup"
+        try:
+            getattr(self, f"render_{chosen}")(ctx, tab)
+        except Exception as error:  # of any kind; the App would show a traceback in place of the whole panel
+            logger.exception("The panel's tab %r cannot be drawn", chosen)
+            tab = types.Object()
+            alert(tab, "broken", f"This cannot be shown: {error}. The server's log says more", "error")
+        for name, part in tab.properties.items():
+            panel.add_property(name, part)
+        return types.Property(panel, view=types.GridView(orientation="vertical", gap=2, **PADDED))
+
+
+PADDED = {"componentsProps": {"grid": {"sx": {"px": 2}}}}
+PANEL = (ObjectSearch, ObjectPictures)

@@ -1,7 +1,7 @@
 /* Parts of the panel that FiftyOne's own components do not cover. Plain JavaScript: the App provides React and MUI. */
 (() => {
   const { createElement: h, useEffect, useRef, useState } = React;
-  const { Box, Button, IconButton, LinearProgress, Stack, Tooltip, Typography } = window.__mui__;
+  const { Alert, Box, Button, IconButton, LinearProgress, Stack, TextField, Tooltip, Typography } = window.__mui__;
   const { useOperatorExecutor, useTriggerPanelEvent } = window.__foo__;
 
   const text = (variant, color, ...children) => h(Typography, { variant, color, noWrap: true, component: "div" }, ...children);
@@ -91,6 +91,22 @@
     download("matches.csv", "text/csv", lines.map((line) => line.map(cell).join(",")).join("\r\n"));
   }
 
+  const MARKS = { done: ["✓", "success.main"], stale: ["!", "warning.main"], missing: ["○", "text.secondary"] };
+
+  /** What there is, one line each, with a button for what can be done about it; the next thing to do stands out. */
+  function Steps({ schema }) {
+    const { steps = [], on_step, on_form } = schema.view;
+    const trigger = useTriggerPanelEvent();
+    return h(Stack, { gap: 1, "data-cy": "simfind-steps" }, steps.map(({ name, title, detail, state, action, next, options }) =>
+      h(Stack, { key: name, direction: "row", alignItems: "center", gap: 1.5, "data-cy": `simfind-step-${name}`, "data-state": state },
+        h(Box, { sx: { width: 20, textAlign: "center", fontWeight: "bold", color: MARKS[state][1] } }, MARKS[state][0]),
+        h(Box, { sx: { flex: 1, minWidth: 0 } },
+          h(Typography, { variant: "body1", color: "text.primary" }, title),
+          detail && h(Typography, { variant: "body2", color: "text.secondary", sx: { overflowWrap: "anywhere" } }, detail)),
+        action && h(Button, { size: "small", variant: next ? "contained" : "text", onClick: () => trigger(on_step, { step: name }) }, action),
+        options && h(Button, { size: "small", variant: "text", color: "secondary", onClick: () => trigger(on_form, { step: name }) }, "Options"))));
+  }
+
   /** Running operators of this dataset; asks for their state by itself, so that no other event of the panel is lost. */
   function Jobs({ schema }) {
     const { status_operator, cancel_operator, on_done, seconds = 1 } = schema.view;
@@ -117,9 +133,185 @@
       h(Button, { size: "small", onClick: () => cancel.execute({ operator: job.operator }) }, "Cancel"))));
   }
 
+  const LONGEST = 2048; // pixels of a photo's longest side that are sent; networks look at fewer
+  const KINDS = "image/jpeg,image/png,image/webp,image/bmp,image/gif,image/tiff";
+  const given = new Map(); // photos by what the server calls them, for as long as the page is open
+  const megabytes = (bytes) => `${Math.round(bytes / 2 ** 17) / 8} MB`;
+
+  /** The file as a data URL; one with more pixels or bytes than needed becomes a smaller JPEG. */
+  async function packed(file, most) {
+    const image = await createImageBitmap(file).catch(() => null); // null: of a kind that the browser does not read
+    const scale = image ? Math.min(1, LONGEST / Math.max(image.width, image.height)) : 1;
+    if (scale === 1 && file.size <= most) return { content: await dataUrl(file) };
+    if (!image) throw Error(`“${file.name}” has ${megabytes(file.size)}, and ${megabytes(most)} are allowed. Give a smaller photo`);
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [image.width, image.height].map((side) => Math.max(1, Math.round(side * scale)));
+    const pen = canvas.getContext("2d");
+    pen.imageSmoothingQuality = "high";
+    pen.drawImage(image, 0, 0, canvas.width, canvas.height);
+    return { content: canvas.toDataURL("image/jpeg", 0.92), before: [image.width, image.height] };
+  }
+
+  const dataUrl = (file) => new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(reader.result);
+    reader.onerror = () => reject(Error(`“${file.name}” cannot be read. Give a JPEG, PNG, WebP, BMP, GIF or TIFF`));
+    reader.readAsDataURL(file);
+  });
+
+  /** What the server keeps of a photo: a picture, and the objects in it. */
+  function usePhoto(operator, photo) {
+    const { execute, result } = useOperatorExecutor(operator);
+    useEffect(() => { photo && !known.has(photo) && execute({ photo }); }, [photo]);
+    if (result?.photo) known.set(result.photo, result);
+    return photo ? known.get(photo) : null;
+  }
+
+  /** Give a file to somebody whenever one is pasted anywhere while an element is shown. */
+  function usePaste(shown, give) {
+    const latest = useRef(give);
+    latest.current = give;
+    useEffect(() => {
+      const paste = (event) => {
+        const [file] = event.clipboardData?.files || [];
+        if (!file || !shown.current?.offsetParent) return;
+        event.preventDefault();
+        latest.current(file);
+      };
+      document.addEventListener("paste", paste);
+      return () => document.removeEventListener("paste", paste);
+    }, []);
+  }
+
+  /** A photo from outside: a place to give one, and its objects to pick from. */
+  function Photo({ schema }) {
+    const { photo, again, chosen, problem, notes, max_bytes, no_urls, pictures, on_given, on_url, on_pick } = schema.view;
+    const trigger = useTriggerPanelEvent();
+    const [busy, setBusy] = useState("");
+    const [wrong, setWrong] = useState("");
+    const root = useRef(null);
+    const look = usePhoto(pictures, photo);
+
+    const ask = (event, params, words) => {
+      setWrong("");
+      setBusy(words);
+      trigger(event, params, false, (done) => {
+        setBusy("");
+        const key = done?.result?.photo;
+        if (key && params.content) given.set(key, params);
+      });
+    };
+    const give = async (file) => {
+      if (busy) return;
+      setWrong("");
+      setBusy("Reading the photo");
+      const sent = await packed(file, max_bytes).catch((error) => { setWrong(error.message); setBusy(""); });
+      if (sent) ask(on_given, sent, "Finding the objects in the photo. The first time, the model has to be loaded");
+    };
+    usePaste(root, give);
+    useEffect(() => {
+      if (!again) return;
+      if (given.has(again)) ask(on_given, given.get(again), "Finding the objects in the photo with this index's model");
+      else setWrong("Give the photo again: this index may come from another model");
+    }, [again]);
+
+    const trouble = busy ? "" : wrong || problem || (look?.gone && "This photo is no longer kept. Give it again");
+    const seen = look && !look.gone;
+    return h(Stack, { gap: 1, ref: root, "data-cy": "simfind-photo", "aria-busy": Boolean(busy) },
+      h(DropPlace, { give, small: seen, busy }),
+      no_urls ? h(Typography, { variant: "caption", color: "text.secondary" }, no_urls)
+        : h(Address, { busy, fetch: (url) => ask(on_url, { url }, "Fetching the photo and finding its objects") }),
+      h(Box, { role: "status" }, busy && h(Stack, { gap: 0.5 },
+        h(Typography, { variant: "body2", color: "text.secondary" }, `${busy}…`), h(LinearProgress, {}))),
+      trouble && h(Alert, { severity: "error" }, trouble),
+      seen && (notes || []).map((note) => h(Alert, { key: note, severity: "info" }, note)),
+      seen && h(Candidates, { look, chosen, busy, pick: (candidate) => ask(on_pick, { photo, candidate }, "Searching") }));
+  }
+
+  /** Where a photo can be dropped, or chosen. */
+  function DropPlace({ give, small, busy }) {
+    const [over, setOver] = useState(false);
+    const input = useRef(null);
+    const drop = (event) => {
+      event.preventDefault();
+      setOver(false);
+      const [file] = event.dataTransfer.files;
+      if (file) give(file);
+    };
+    const take = (event) => {
+      const [file] = event.target.files;
+      event.target.value = ""; // so that the same file can be chosen again
+      if (file) give(file);
+    };
+    return h(Stack, {
+      "data-cy": "simfind-drop", direction: small ? "row" : "column", alignItems: "center", justifyContent: "center", gap: 1, flexWrap: "wrap",
+      onDrop: drop, onDragOver: (event) => { event.preventDefault(); setOver(true); }, onDragLeave: () => setOver(false),
+      sx: { p: small ? 1 : 4, border: "2px dashed", borderColor: over ? "primary.main" : "divider", borderRadius: 1, bgcolor: over ? "action.hover" : "transparent" },
+    },
+      h(Button, { variant: small ? "outlined" : "contained", size: small ? "small" : "medium", disabled: Boolean(busy), onClick: () => input.current.click() },
+        small ? "Another photo" : "Choose a photo"),
+      h(Typography, { variant: "body2", color: "text.secondary" }, "or drop one here, or paste one with Ctrl+V"),
+      h("input", { ref: input, type: "file", accept: KINDS, onChange: take, style: { display: "none" }, "aria-label": "Photo" }));
+  }
+
+  /** A line for a photo's address. */
+  function Address({ fetch, busy }) {
+    const [url, setUrl] = useState("");
+    const go = (event) => { event.preventDefault(); if (url.trim()) fetch(url.trim()); };
+    return h(Stack, { component: "form", direction: "row", gap: 1, alignItems: "center", onSubmit: go },
+      h(TextField, { size: "small", fullWidth: true, label: "Address of a photo", placeholder: "https://", value: url,
+        onChange: (event) => setUrl(event.target.value), inputProps: { "data-cy": "simfind-url" } }),
+      h(Button, { type: "submit", variant: "outlined", disabled: Boolean(busy) || !url.trim() }, "Fetch"));
+  }
+
+  /** The photo with numbered boxes, and beside it a list of what is in them. */
+  function Candidates({ look, chosen, busy, pick }) {
+    const [hot, setHot] = useState(null);
+    const objects = look.objects.map((object, number) => ({
+      ...object, number, whole: object.label === null && object.confidence === null, name: object.label || "object",
+      on: number === chosen, hot: number === hot,
+      events: { onClick: () => busy || pick(number), onMouseEnter: () => setHot(number), onMouseLeave: () => setHot(null), onFocus: () => setHot(number), onBlur: () => setHot(null) },
+    }));
+    return h(Stack, { direction: "row", flexWrap: "wrap", gap: 2, alignItems: "flex-start" },
+      h(Box, { sx: { position: "relative", lineHeight: 0, maxWidth: "100%" } },
+        h("img", { src: look.image, alt: "The photo", style: { maxWidth: "100%", maxHeight: 420, borderRadius: 4 } }),
+        objects.filter(({ whole }) => !whole).map((object) => h(NumberedBox, { key: object.number, object }))),
+      h(Stack, { role: "group", "aria-label": "Objects in the photo", sx: { width: 220, maxHeight: 420, overflowY: "auto", p: "2px" }, gap: 0.5 },
+        objects.map((object) => h(Line, { key: object.number, object }))));
+  }
+
+  const paint = ({ on, hot }) => (on ? "#ff6d04" : hot ? "#ffd54f" : "#ffffff");
+
+  function NumberedBox({ object }) {
+    const [x, y, width, height] = object.bounding_box.map((side) => 100 * side);
+    return h(Box, {
+      component: "button", "data-cy": "simfind-box", "aria-label": `${object.number + 1}: ${object.name}`, "aria-pressed": object.on, ...object.events,
+      sx: {
+        position: "absolute", left: `${x}%`, top: `${y}%`, width: `${width}%`, height: `${height}%`, p: 0, cursor: "pointer", background: "none",
+        border: `${object.on ? 3 : 2}px solid ${paint(object)}`, borderRadius: "3px", outline: "1px solid rgba(0,0,0,.6)",
+        zIndex: 10000 - Math.round(width * height), // the smaller of two is on top
+      },
+    }, h(Box, {
+      component: "span",
+      sx: { position: "absolute", left: 0, top: 0, px: "5px", font: "bold 12px/17px sans-serif", color: "#000", bgcolor: paint(object), borderBottomRightRadius: 3 },
+    }, object.number + 1));
+  }
+
+  function Line({ object }) {
+    const sure = object.confidence === null ? "" : `${Math.round(100 * object.confidence)} %`;
+    return h(Button, {
+      size: "small", variant: object.on ? "contained" : "outlined", color: object.on || object.hot ? "primary" : "inherit", "aria-pressed": object.on, "data-cy": "simfind-candidate",
+      title: sure && `The model is ${sure} sure`, ...object.events, sx: { justifyContent: "space-between", textTransform: "none", gap: 1 },
+    },
+      h(Box, { component: "span", sx: { overflow: "hidden", textOverflow: "ellipsis", whiteSpace: "nowrap" } }, object.whole ? "Whole photo" : `${object.number + 1}  ${object.name}`),
+      h(Box, { component: "span", sx: { opacity: 0.7 } }, sure));
+  }
+
   const { PluginComponentType, registerComponent } = window.__fop__;
   const register = (name, component) =>
     registerComponent({ name, label: name, component, type: PluginComponentType.Component, activator: () => true });
+  register("SimfindSteps", Steps);
   register("SimfindStrip", Strip);
   register("SimfindJobs", Jobs);
+  register("SimfindPhoto", Photo);
 })();

@@ -11,6 +11,7 @@ import fiftyone.operators.types as types
 import fiftyone_simfind as simfind
 
 from .. import _forms
+from . import _photos
 
 MOST = 250  # pictures at a time
 
@@ -28,12 +29,16 @@ class ObjectPictures(foo.Operator):
         )
 
     def execute(self, ctx: Any) -> dict[str, Any]:
+        if photo := ctx.params.get("photo"):
+            return _photos.shown(ctx, photo)
         field = _forms.object_indexes(ctx).get(ctx.params.get("brain_key"))
-        ids = [str(label_id) for label_id in ctx.params.get("ids") or []][:MOST]
+        given = [str(label_id) for label_id in ctx.params.get("ids") or []][:MOST]
+        outside = _photos.crops(ctx, [name for name in given if name.startswith("photo:")])
+        ids = [label_id for label_id in given if not label_id.startswith("photo:")]
         if field is None or not ids:
-            return {"pictures": {}}
+            return {"pictures": outside}
         found = simfind.thumbnails(ctx.dataset, ids, patches_field=field)
-        return {"pictures": {label_id: data_url(jpeg) for label_id, jpeg in found.items()}}
+        return {"pictures": {**outside, **{label_id: data_url(jpeg) for label_id, jpeg in found.items()}}}
 
 
 def data_url(jpeg: bytes) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import fiftyone.operators.types as types
@@ -10,6 +11,7 @@ import fiftyone_simfind as simfind
 
 from .. import _forms
 from .._selection import HOW_TO_SELECT, searched, selection
+from . import _photos
 from ._common import PLUGIN, alert, choices, part, row, told
 
 SCOPES = {"all": "all classes", "same_class": "same class", "other_classes": "other classes", "chosen": "chosen classes"}
@@ -55,13 +57,17 @@ class SearchTab:
         query = ctx.panel.get_state("search.next") or ctx.panel.get_state("search.query")
         if not query:
             return alert(panel, "how", HOW_TO_SELECT)
-        panel.md("**Looking for**", name="looking_for")
-        part(panel, "query", "Strip", **self._strip(ctx, query, _pictured(query)))
+        self.render_wanted(ctx, panel, query)
         if query.get("problem"):
             alert(panel, "problem", query["problem"], "warning")
 
-    def render_options(self, ctx: Any, panel: types.Object) -> None:
-        """Draw how to search, and the button that does."""
+    def render_wanted(self, ctx: Any, panel: types.Object, query: dict[str, Any]) -> None:
+        """Draw what a query looks for."""
+        panel.md("**Looking for**", name="looking_for")
+        part(panel, "query", "Strip", **self._strip(ctx, query, _pictured(query)))
+
+    def render_options(self, ctx: Any, panel: types.Object, on_search: Callable | None = None) -> None:
+        """Draw how to search, and the button that does; ``on_search`` is what else it does than :meth:`on_search`."""
         form = types.Object()
         first, second = row(form, "first"), row(form, "second")
         first.int("k", label="Matches", default=25, min=1, max=MAX_MATCHES)
@@ -75,7 +81,7 @@ class SearchTab:
         second.bool("reverse", label="Least similar first", default=False)
         panel.define_property("options", form, view=types.VStackView(gap=1))
         buttons = row(panel, "buttons")
-        buttons.btn("search", label="Search", on_click=self.on_search, variant="contained", icon="image_search")
+        buttons.btn("search", label="Search", on_click=on_search or self.on_search, variant="contained", icon="image_search")
         if ctx.panel.get_state("search.history"):
             buttons.btn("back", label="Back", on_click=self.on_search_back, icon="arrow_back")
 
@@ -236,4 +242,6 @@ def _pictured(query: dict[str, Any]) -> list[dict[str, Any]]:
     """The objects that are looked for, and those that are not wanted."""
     known = {item["id"]: item for item in query.get("pictured") or []}
     wanted = [known.get(i) or {"id": i} for i in query.get("ids") or []]
+    if query.get("photo"):
+        wanted.insert(0, {"id": _photos.name_of(query), "label": query.get("label")})
     return [*wanted, *({"id": i, "unwanted": True} for i in query.get("negatives") or [])]

@@ -1,0 +1,126 @@
+"""Photos from outside: kept beside the dataset for as long as somebody searches with them, and never in it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import uuid
+from io import BytesIO
+from typing import Any
+
+from PIL import Image
+
+import fiftyone_simfind as simfind
+
+STORE = "simfind"
+SECONDS = 3600  # that a photo is kept
+SHOWN = 1024  # pixels of its longest side, as the browser shows it
+KEY = re.compile(r"photo:[0-9a-f]{32}")
+GONE = "This photo is no longer kept. Give it again"
+OTHER_INDEX = "The index was made anew since this photo was looked at. Give the photo again"
+
+
+def decoded(content: Any, max_bytes: int) -> bytes:
+    """The file that a data URL holds, if it is not larger than allowed.
+
+    Raises:
+        ImageError: it is larger, or no data URL
+    """
+    if not isinstance(content, str) or not content:
+        raise simfind.ImageError("no photo arrived; give a JPEG, PNG, WebP, BMP, GIF or TIFF")
+    packed = content.partition(",")[2] if content.startswith("data:") else content
+    if len(packed) * 3 // 4 > max_bytes + 2:  # at most two are padding
+        raise simfind.ImageError(f"the photo has more than {max_bytes / 2**20:,.4g} MB, which is the most that is allowed")
+    try:
+        return base64.b64decode(packed, validate=True)
+    except (binascii.Error, ValueError):
+        raise simfind.ImageError("the photo did not arrive whole; give it again") from None
+
+
+def data_url(picture: Image.Image) -> str:
+    """A picture as JPEG for an ``img`` element."""
+    file = BytesIO()
+    picture.save(file, "JPEG", quality=88)
+    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def keep(ctx: Any, brain_key: str, pixels: Any, candidates: list[simfind.Candidate]) -> str:
+    """Keep what can be searched for in a photo, and a smaller picture of it; gives the key to both."""
+    picture = Image.fromarray(pixels)
+    picture.thumbnail((SHOWN, SHOWN))
+    photo = {
+        "brain_key": brain_key,
+        "made_by": _made_by(ctx, brain_key),
+        "image": data_url(picture),
+        "candidates": [candidate.to_dict() for candidate in candidates],
+    }
+    key = f"photo:{uuid.uuid4().hex}"
+    ctx.store(STORE).set_cache(key, photo, ttl=SECONDS)
+    return key
+
+
+def kept(ctx: Any, key: Any) -> dict[str, Any] | None:
+    """What is kept of a photo, if it still is."""
+    if not isinstance(key, str) or not KEY.fullmatch(key):
+        return None
+    return ctx.store(STORE).get(key)
+
+
+def shown(ctx: Any, key: Any) -> dict[str, Any]:
+    """A photo and its objects for the browser; what is searched for stays on the server."""
+    photo = kept(ctx, key)
+    if photo is None:
+        return {"photo": key, "gone": True}
+    objects = [{name: found[name] for name in ("label", "confidence", "bounding_box")} for found in photo["candidates"]]
+    return {"photo": key, "image": photo["image"], "objects": objects}
+
+
+def candidate(ctx: Any, key: Any, number: Any) -> simfind.Candidate:
+    """One of the things that can be searched for in a photo; the last is the whole photo.
+
+    Raises:
+        QueryError: the photo is no longer kept, has no such thing, or was looked at for an index that has changed
+    """
+    photo = kept(ctx, key)
+    if photo is None:
+        raise simfind.QueryError(GONE)
+    if photo["made_by"] != _made_by(ctx, photo["brain_key"]):
+        raise simfind.QueryError(OTHER_INDEX)
+    found = photo["candidates"]
+    if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < len(found):
+        raise simfind.QueryError(f"the photo has no object {number!r}; click one of its boxes")
+    return simfind.Candidate.from_dict(found[number])
+
+
+def crops(ctx: Any, names: list[str], size: int = 96) -> dict[str, str]:
+    """Pictures of objects of photos, by names that :func:`name_of` gave."""
+    found = {}
+    for name in names:
+        key, _, number = name.partition("/")
+        photo = kept(ctx, key)
+        if photo is not None and number.isdecimal() and int(number) < len(photo["candidates"]):
+            found[name] = _crop(photo["image"], photo["candidates"][int(number)]["bounding_box"], size)
+    return found
+
+
+def name_of(query: dict[str, Any]) -> str:
+    """What the browser calls the object of a photo that a query is for, among label ids."""
+    return f"{query['photo']}/{query['candidate']}"
+
+
+def _crop(image: str, box: list[float], size: int) -> str:
+    picture = Image.open(BytesIO(base64.b64decode(image.partition(",")[2])))
+    (x, y, width, height), (across, down) = box, picture.size
+    crop = picture.crop((int(x * across), int(y * down), -int(-(x + width) * across), -int(-(y + height) * down)))
+    crop.thumbnail((size, size))
+    return data_url(crop)
+
+
+def _made_by(ctx: Any, brain_key: str) -> str:
+    """What tells the vectors of an index from those that another model made, or that it held before."""
+    if brain_key not in ctx.dataset.list_brain_runs():
+        return ""
+    run = ctx.dataset.get_brain_info(brain_key)
+    field = ctx.dataset.get_field(f"{run.config.patches_field}.detections.{run.config.embeddings_field}")
+    return f"{run.timestamp} {field.info if field is not None else None}"
