@@ -28,9 +28,12 @@ _HOMES = {
     "fit_metric": "_fit",
     "search": "_search",
     "sort_by_similarity": "_search",
+    "detect_query": "_detect_query",
+    "read_image": "_photos",
     "compute_neighbors": "_neighbors",
     "load_neighbors": "_neighbors",
     "visualize": "_visualize",
+    "map_points": "_map",
     "evaluate": "_evaluate",
     "compare": "_compare",
     "robustness": "_robustness",
@@ -39,18 +42,22 @@ _HOMES = {
     "IndexStatus": "_types",
     "Match": "_types",
     "Objects": "_types",
+    "Candidate": "_candidates",
     "Embedder": "_types",
     "Detector": "_types",
     "SearchResults": "_results",
     "Explanation": "_explain",
     "NeighborTable": "_neighbor_table",
+    "ObjectMap": "_map",
     "RetrievalReport": "_reports",
     "ComparisonReport": "_tables",
     "RobustnessReport": "_tables",
     "SimfindError": "errors",
     "BrainRunError": "errors",
     "CollectionError": "errors",
+    "FetchError": "errors",
     "FieldError": "errors",
+    "ImageError": "errors",
     "ModelError": "errors",
     "OptionError": "errors",
     "PackageError": "errors",
@@ -62,15 +69,19 @@ __all__ = ["__version__", *_HOMES]
 _announce.when_brain_is_imported()
 
 if TYPE_CHECKING:
+    from fiftyone_simfind._candidates import Candidate
     from fiftyone_simfind._compare import compare
     from fiftyone_simfind._detect import detect
+    from fiftyone_simfind._detect_query import detect_query
     from fiftyone_simfind._embed import embed
     from fiftyone_simfind._evaluate import evaluate
     from fiftyone_simfind._explain import Explanation
     from fiftyone_simfind._fit import fit_metric
     from fiftyone_simfind._index import build_index
+    from fiftyone_simfind._map import ObjectMap, map_points
     from fiftyone_simfind._neighbor_table import NeighborTable
     from fiftyone_simfind._neighbors import compute_neighbors, load_neighbors
+    from fiftyone_simfind._photos import read_image
     from fiftyone_simfind._plots import plot_matches
     from fiftyone_simfind._refresh import refresh, status
     from fiftyone_simfind._reports import RetrievalReport
@@ -83,7 +94,9 @@ if TYPE_CHECKING:
     from fiftyone_simfind.errors import (
         BrainRunError,
         CollectionError,
+        FetchError,
         FieldError,
+        ImageError,
         ModelError,
         OptionError,
         PackageError,

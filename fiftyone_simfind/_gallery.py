@@ -230,6 +230,19 @@ def index_fields(samples: Any, brain_key: str) -> IndexFields:
     return IndexFields(config.patches_field, config.embeddings_field.rpartition(".")[2])
 
 
+def vector_fields(samples: Any, brain_key: str) -> IndexFields:
+    """The fields that the vectors of an index were taken from, wherever the index keeps its own copy of them.
+
+    Raises:
+        BrainRunError: there is no such run, or it is no index of objects with a vector field
+    """
+    config = index_config(samples, brain_key)
+    kept = _metric.load_engine(samples, brain_key)
+    if kept is None:
+        return index_fields(samples, brain_key)
+    return IndexFields(config.patches_field, kept["embeddings_field"])
+
+
 def our_index(samples: Any, brain_key: str) -> Any:
     """The Brain index of a run that is one of ours, completed if it was left half made.
 

@@ -1,4 +1,4 @@
-"""What can be searched for: label ids, labels, vectors."""
+"""What can be searched for: label ids, labels, vectors, objects of an image from outside."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fiftyone_simfind import _fields
+from fiftyone_simfind._candidates import Candidate
 from fiftyone_simfind._gallery import Gallery
 from fiftyone_simfind._rules import Found
 from fiftyone_simfind.errors import OptionError, QueryError
@@ -29,11 +30,13 @@ class Query:
         vector: ``(d,)`` float32 of length 1
         objects: those that it was made of, positives only; none for vectors
         unlike: the objects of its negatives
+        labels: the class names of what it was made of
     """
 
     vector: NDArray[np.float32]
     objects: Found
     unlike: Found
+    labels: frozenset[str] = frozenset()
 
 
 def resolve(
@@ -48,8 +51,8 @@ def resolve(
 
     Args:
         gallery: the objects to search
-        query: a label id, a ``Detection``, a patch, a ``(d,)`` vector; a list of the former, or a ``(m, d)`` matrix, is
-            combined by :func:`fiftyone_simfind.numerics.vectors.combine`
+        query: a label id, a ``Detection``, a patch, a :class:`Candidate`, a ``(d,)`` vector; a list of the former, or
+            a ``(m, d)`` matrix, is combined by :func:`fiftyone_simfind.numerics.vectors.combine`
         negatives: the same, for objects that matches should not be like
         emphasis: the part that is to count, or how much each counts
         domain: ``(m, d)`` vectors of other things from where the query comes from
@@ -58,8 +61,8 @@ def resolve(
         QueryError: nothing is given, an id is unknown or without a vector, or a vector has another length
         OptionError: the vectors have no such part, or a number is out of range, or the index has no whitening
     """
-    like = _examples(gallery, query, "query", domain)
-    unlike = _examples(gallery, negatives, "negatives", domain) if negatives is not None else _nothing(gallery)
+    like = _examples(gallery, _plain(query), "query", domain)
+    unlike = _examples(gallery, _plain(negatives), "negatives", domain) if negatives is not None else _nothing(gallery)
     if domain is not None and like.label_ids:
         raise OptionError("query_domain is for queries that are vectors; the index knows its own objects")
     vector = vx.combine(like.vectors, unlike.vectors)
@@ -67,7 +70,21 @@ def resolve(
         vector = pt.emphasize(vector, gallery.parts, _factors(gallery, emphasis))
     if np.isnan(vector).any():
         raise QueryError("the query's vectors cancel out to nothing; give fewer negatives, or other ones")
-    return Query(vector, like, unlike)
+    labels = [*like.labels, *(candidate.label for candidate in _candidates(query))]
+    return Query(vector, like, unlike, frozenset(label for label in labels if label is not None))
+
+
+def _candidates(given: Any) -> list[Candidate]:
+    """The candidates that are given, alone or as a list of nothing else; none where it is something else."""
+    if isinstance(given, Candidate):
+        return [given]
+    several = isinstance(given, Sequence) and all(isinstance(item, Candidate) for item in given)
+    return list(given) if several else []
+
+
+def _plain(given: Any) -> Any:
+    """Candidates as their vectors; anything else as it is."""
+    return [candidate.vector for candidate in _candidates(given)] or given
 
 
 def _factors(gallery: Gallery, emphasis: str | Mapping[str, float]) -> Mapping[str, float]:
@@ -93,8 +110,8 @@ def _examples(gallery: Gallery, given: Any, name: str, domain: Any) -> Found:
     if not isinstance(given, (Sequence, np.ndarray)) or len(given) == 0:
         what = repr(given) if isinstance(given, (Sequence, type(None))) else f"a {type(given).__name__}"
         raise QueryError(
-            f"{name} is {what}, which gives nothing to search for; give a label id, a detection, a patch, a vector, or "
-            "a list of these"
+            f"{name} is {what}, which gives nothing to search for; give a label id, a detection, a patch, a candidate, "
+            "a vector, or a list of these"
         )
     if all(isinstance(item, OBJECTS) for item in given):
         return _objects(gallery, [item if isinstance(item, str) else item.id for item in given])
@@ -144,7 +161,7 @@ def _vectors(gallery: Gallery, given: Any, name: str) -> NDArray[np.float32]:
         vectors = np.atleast_2d(np.asarray(given, dtype=np.float32))
     except (TypeError, ValueError):
         raise QueryError(
-            f"{name}={given!r} mixes ids with other things; give label ids alone, or numbers alone"
+            f"{name}={given!r} mixes ids with other things; give label ids alone, numbers alone, or candidates alone"
         ) from None
     if vectors.ndim != 2 or vectors.shape[1] != gallery.dim:
         raise QueryError(f"{name} has shape {np.shape(given)}, but the index holds vectors of length {gallery.dim}")

@@ -47,7 +47,8 @@ def search(
 
     Args:
         samples: dataset or view; only objects in it are found, but the query may lie outside
-        query: a label id, a ``Detection``, a patch, a ``(d,)`` vector; or a list of the former, or a ``(m, d)`` matrix
+        query: a label id, a ``Detection``, a patch, a :class:`Candidate` of an image from outside
+            (:func:`detect_query`), a ``(d,)`` vector; or a list of the former, or a ``(m, d)`` matrix
         k: at most this many matches
         brain_key: name of the index
         scope: ``"all"``, ``"same_class"`` or ``"other_classes"``, as the query's labels
@@ -141,7 +142,7 @@ def _class_rules(target: Query, scope: str, classes: Sequence[str] | None) -> di
     wanted = None if classes is None else frozenset([classes] if isinstance(classes, str) else classes)
     if scope == "all":
         return {"labels": wanted}
-    own = frozenset(label for label in target.objects.labels if label is not None)
+    own = target.labels
     if not own:
         raise OptionError(f'scope="{scope}" needs a query with a label; search by label id, or name the classes')
     if scope == "other_classes":

@@ -36,3 +36,11 @@ class OptionError(SimfindError, ValueError):
 
 class PackageError(SimfindError, ImportError):
     """An optional package is needed that is not installed."""
+
+
+class ImageError(SimfindError, ValueError):
+    """An image from outside cannot be used: it is none, too large, broken, or of a kind that is not read."""
+
+
+class FetchError(SimfindError, ValueError):
+    """An image cannot be fetched: its address is not one that may be asked, or gives nothing usable."""

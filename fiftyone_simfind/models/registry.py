@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import threading
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from fiftyone_simfind._types import Detector, Embedder
 from fiftyone_simfind.errors import ModelError
+
+_loading = threading.RLock()  # so that two requests at once do not load one model twice
 
 
 def load_detector(model: Any, *, image_size: int = 640, device: str | None = None) -> Detector:
@@ -34,7 +37,8 @@ def load_embedder(model: Any, *, image_size: int = 640, device: str | None = Non
     ``"zoo:clip-vit-base32-torch"``              a model of FiftyOne's zoo that gives embeddings
     ===========================================  =====================================================================
 
-    Models given by file or name are kept, so that the next call need not load them again.
+    Models given by file or name are kept, so that the next call, from any thread, need not load them again; a file
+    that has changed is.
 
     Args:
         model: one of the above, an ``ultralytics.YOLO``, or an object with a ``name`` and an ``embed()`` method
@@ -45,7 +49,8 @@ def load_embedder(model: Any, *, image_size: int = 640, device: str | None = Non
         ModelError: it is none of these, or cannot be loaded
     """
     if isinstance(model, (str, os.PathLike)):
-        return _load_named(os.fspath(model), image_size, device)
+        with _loading:
+            return _load_named(os.fspath(model), image_size, device)
     if type(model).__module__.partition(".")[0] == "ultralytics":
         return _of_yolo(model, None, image_size, device)
     if isinstance(model, Embedder):

@@ -19,7 +19,8 @@ NOT_ALLOWED = {
     "../operators/*.py": HEAVY | {"fiftyone_simfind."},
 }
 VERBS = {"_compare", "_detect", "_embed", "_evaluate", "_fit", "_index", "_neighbors", "_robustness", "_search"} | {
-    "_visualize"
+    "_detect_query",
+    "_visualize",
 }
 # What the verbs search in where the vectors lie in a database of another kind.
 ENGINES = {"_engines", "_objects", "_paging", "_rules", "_vendors"}

@@ -1,0 +1,98 @@
+"""The objects of an image from outside, with vectors that an index can be searched for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fiftyone_simfind import _fields, _gallery, _photos
+from fiftyone_simfind._candidates import WHOLE, Candidate
+from fiftyone_simfind._types import Detector, Embedder
+from fiftyone_simfind.errors import ImageError, ModelError, OptionError
+
+NARROW = 100  # times as long as wide: a network would see nothing of it
+
+
+def detect_query(
+    image: Any,
+    *,
+    samples: Any,
+    brain_key: str = "simfind",
+    confidence_thresh: float = 0.25,
+    model: Any = None,
+    device: str | None = None,
+) -> list[Candidate]:
+    """What can be searched for in an image that is not in the dataset: its objects, and the image as a whole.
+
+    The model that made the index's vectors finds the objects and gives them theirs, so that they compare like those of
+    the dataset. It is loaded once for all calls of a process, which may come from several threads. Nothing is added to
+    the dataset::
+
+        candidates = simfind.detect_query("photo.jpg", samples=dataset)
+        results = simfind.search(dataset, candidates[0], scope="same_class")
+
+    Args:
+        image: path of an image file, or its bytes, a PIL image, or an ``(h, w, 3)`` uint8 RGB array; see
+            :func:`read_image`
+        samples: dataset or view that has the index
+        brain_key: name of the index
+        confidence_thresh: leave out objects less sure than this, in [0, 1]
+        model: the model that made the vectors; default is to load it from where it was loaded then
+        device: torch device such as ``"cuda:0"``; default is the first GPU, or else the CPU
+
+    Returns:
+        the objects, surest first, and last the whole image; that alone where the model finds no objects, as networks
+        do that look at crops
+
+    Raises:
+        ImageError: the image cannot be used
+        BrainRunError: there is no such index
+        ModelError: it is not known which model made the vectors, it cannot be loaded, or it is another one
+        OptionError: an option is out of range
+    """
+    if not 0 <= confidence_thresh <= 1:
+        raise OptionError(f"confidence_thresh={confidence_thresh} must lie in [0, 1]")
+    fields = _gallery.vector_fields(samples, brain_key)
+    pixels = _photos.read_image(image)
+    height, width = pixels.shape[:2]
+    if max(height, width) > NARROW * min(height, width):
+        raise ImageError(f"the image has {width:,} x {height:,} pixels, too narrow to find anything in; crop it")
+    embedder = _model(samples, fields, model, device)
+    seen = np.ascontiguousarray(pixels[..., ::-1])  # models take BGR
+    found = []
+    if isinstance(embedder, Detector):
+        (objects,) = embedder.detect([seen], confidence_thresh=confidence_thresh)
+        rows = zip(objects.labels, objects.boxes.tolist(), objects.confidences.tolist(), objects.vectors, strict=True)
+        found = [Candidate(*row) for row in rows if not np.isnan(row[3]).any()]
+    ((whole,),) = embedder.embed([seen], [np.array([WHOLE])])
+    return [*found, Candidate(None, list(WHOLE), None, whole)]
+
+
+def _model(samples: Any, fields: _gallery.IndexFields, model: Any, device: str | None) -> Embedder:
+    """The very model that made the vectors of an index."""
+    path = f"{_fields.objects_path(samples, fields.patches_field)}.{fields.embeddings_field}"
+    facts = _fields.recorded(samples, path)
+    again = f'simfind.embed(samples, "{fields.patches_field}", embeddings_field="{fields.embeddings_field}", ' + (
+        "model=..., overwrite=True), with a weights file or a model's name, and build the index again"
+    )
+    if facts is None:
+        raise ModelError(
+            f'the vectors in "{path}" were not made by simfind, so that no model is known to look at an image with; '
+            f"search for vectors of your own, or run {again}"
+        )
+    if model is None and not facts.get("weights"):
+        raise ModelError(
+            f'the vectors in "{path}" were made by {facts["model"]}, which did not come from a file and cannot be '
+            f"loaded again; give it as model=, or run {again}"
+        )
+    from fiftyone_simfind.models import load_embedder
+
+    source = facts["weights"] if model is None else model
+    embedder = load_embedder(source, image_size=facts["image_size"], device=device)
+    if embedder.name != facts["model"]:
+        raise ModelError(
+            f'the vectors in "{path}" were made by {facts["model"]}, and {source!r} is now {embedder.name}; put the '
+            f"former back, give it as model=, or run {again}"
+        )
+    return embedder
