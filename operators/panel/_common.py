@@ -29,7 +29,7 @@ def told(handler: Callable) -> Callable:
 
 def row(panel: types.Object, name: str, **options: Any) -> types.Object:
     """A row of the panel, to put things into that lie beside each other."""
-    return panel.h_stack(name, gap=1, align_y="center", **options)
+    return panel.h_stack(name, gap=1, align_y="bottom", **options)
 
 
 def alert(panel: types.Object, name: str, text: str, severity: str = "info") -> None:

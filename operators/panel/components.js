@@ -64,7 +64,7 @@
   const SIDE = 96;
 
   function Crop({ item, image, open, actions }) {
-    const score = item.score === undefined ? "" : item.score.toFixed(3);
+    const score = item.score == null ? "" : item.score.toFixed(3);
     const frame = { display: "flex", alignItems: "center", justifyContent: "center", width: SIDE, height: SIDE };
     return h(Box, {
       role: "listitem", "data-cy": "simfind-crop", "data-id": item.id,

@@ -179,7 +179,8 @@ class SearchTab:
 
     def _run(self, ctx: Any, query: dict[str, Any]) -> None:
         results = self.results(ctx, query)
-        query = {**query, "pictured": [_shown(match) for match in results.query] or query.get("pictured")}
+        pictured = [{**_shown(match), "score": None} for match in results.query]  # its score to itself says nothing
+        query = {**query, "pictured": pictured or query.get("pictured")}
         ctx.panel.set_state("search.query", query)
         ctx.panel.set_state("search.next", None)
         ctx.panel.set_state("search.asked", ctx.panel.get_state("options"))
