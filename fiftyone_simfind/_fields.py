@@ -466,6 +466,13 @@ def write_heatmap(samples: Any, field: str, sample_id: str, values: NDArray[np.f
 # Views
 
 
+def in_dataset_order(samples: Any, patches_field: str, ids: Sequence[str], sample_ids: Sequence[str]) -> list[str]:
+    """The ids of some objects, as the dataset orders them."""
+    some = dataset_of(samples).select(list(dict.fromkeys(sample_ids)))
+    wanted = set(ids)
+    return [i for i in some.values(f"{patches_field}.detections.id", unwind=True) if i in wanted]
+
+
 def patches_in_order(samples: Any, patches_field: str, ids: Sequence[str], sample_ids: Sequence[str]) -> Any:
     """The patches view of some objects, in the order of their ids.
 
