@@ -21,7 +21,7 @@ NOT_ALLOWED = {
 VERBS = {"_compare", "_detect", "_embed", "_evaluate", "_fit", "_index", "_neighbors", "_robustness", "_search"} | {
     "_detect_query",
     "_map",
-    "_visualize",,
+    "_visualize",
 }
 # What the verbs search in where the vectors lie in a database of another kind.
 ENGINES = {"_engines", "_objects", "_paging", "_rules", "_vendors"}
