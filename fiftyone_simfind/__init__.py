@@ -34,7 +34,6 @@ _HOMES = {
     "load_neighbors": "_neighbors",
     "visualize": "_visualize",
     "map_points": "_map",
-    "map_points": "_map",
     "evaluate": "_evaluate",
     "compare": "_compare",
     "robustness": "_robustness",
@@ -49,7 +48,6 @@ _HOMES = {
     "SearchResults": "_results",
     "Explanation": "_explain",
     "NeighborTable": "_neighbor_table",
-    "ObjectMap": "_map",
     "ObjectMap": "_map",
     "RetrievalReport": "_reports",
     "ComparisonReport": "_tables",
@@ -80,7 +78,6 @@ if TYPE_CHECKING:
     from fiftyone_simfind._explain import Explanation
     from fiftyone_simfind._fit import fit_metric
     from fiftyone_simfind._index import build_index
-    from fiftyone_simfind._map import ObjectMap, map_points
     from fiftyone_simfind._map import ObjectMap, map_points
     from fiftyone_simfind._neighbor_table import NeighborTable
     from fiftyone_simfind._neighbors import compute_neighbors, load_neighbors
