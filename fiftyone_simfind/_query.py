@@ -61,8 +61,8 @@ def resolve(
         QueryError: nothing is given, an id is unknown or without a vector, or a vector has another length
         OptionError: the vectors have no such part, or a number is out of range, or the index has no whitening
     """
-    like = _examples(gallery, _plain(query), "query", domain)
-    unlike = _examples(gallery, _plain(negatives), "negatives", domain) if negatives is not None else _nothing(gallery)
+    like = _examples(gallery, query, "query", domain)
+    unlike = _examples(gallery, negatives, "negatives", domain) if negatives is not None else _nothing(gallery)
     if domain is not None and like.label_ids:
         raise OptionError("query_domain is for queries that are vectors; the index knows its own objects")
     vector = vx.combine(like.vectors, unlike.vectors)
@@ -75,16 +75,10 @@ def resolve(
 
 
 def _candidates(given: Any) -> list[Candidate]:
-    """The candidates that are given, alone or as a list of nothing else; none where it is something else."""
+    """Those of the things that are given which come from an image outside."""
     if isinstance(given, Candidate):
         return [given]
-    several = isinstance(given, Sequence) and all(isinstance(item, Candidate) for item in given)
-    return list(given) if several else []
-
-
-def _plain(given: Any) -> Any:
-    """Candidates as their vectors; anything else as it is."""
-    return [candidate.vector for candidate in _candidates(given)] or given
+    return [item for item in given if isinstance(item, Candidate)] if isinstance(given, Sequence) else []
 
 
 def _factors(gallery: Gallery, emphasis: str | Mapping[str, float]) -> Mapping[str, float]:
@@ -104,8 +98,8 @@ def _factors(gallery: Gallery, emphasis: str | Mapping[str, float]) -> Mapping[s
 
 
 def _examples(gallery: Gallery, given: Any, name: str, domain: Any) -> Found:
-    """Objects of the index, or vectors alone, as the index compares them."""
-    if isinstance(given, OBJECTS):
+    """Objects of the index, and vectors beside them, as the index compares them."""
+    if isinstance(given, (*OBJECTS, Candidate)):
         given = [given]
     if not isinstance(given, (Sequence, np.ndarray)) or len(given) == 0:
         what = repr(given) if isinstance(given, (Sequence, type(None))) else f"a {type(given).__name__}"
@@ -113,8 +107,18 @@ def _examples(gallery: Gallery, given: Any, name: str, domain: Any) -> Found:
             f"{name} is {what}, which gives nothing to search for; give a label id, a detection, a patch, a candidate, "
             "a vector, or a list of these"
         )
-    if all(isinstance(item, OBJECTS) for item in given):
-        return _objects(gallery, [item if isinstance(item, str) else item.id for item in given])
+    if not all(isinstance(item, (*OBJECTS, Candidate)) for item in given):
+        return _nothing(gallery)._replace(vectors=_outside(gallery, given, name, domain))
+    ids = [item if isinstance(item, str) else item.id for item in given if not isinstance(item, Candidate)]
+    found = _objects(gallery, ids) if ids else _nothing(gallery)
+    if len(ids) == len(given):
+        return found
+    vectors = _outside(gallery, [candidate.vector for candidate in _candidates(given)], name, domain)
+    return found._replace(vectors=np.concatenate([found.vectors, vectors]))
+
+
+def _outside(gallery: Gallery, given: Any, name: str, domain: Any) -> NDArray[np.float32]:
+    """Vectors that are not of the index, as the index compares them."""
     vectors = _vectors(gallery, given, name)
     if domain is not None and gallery.whitening is None:
         raise OptionError(
@@ -122,11 +126,11 @@ def _examples(gallery: Gallery, given: Any, name: str, domain: Any) -> Found:
             f'simfind.build_index(samples, "{gallery.patches_field}", whiten=True, overwrite=True)'
         )
     if gallery.whitening is None:
-        return _nothing(gallery)._replace(vectors=vectors)
+        return vectors
     whitening = gallery.whitening
     if domain is not None:
         whitening = whitening.centred_on(_vectors(gallery, domain, "query_domain"))
-    return _nothing(gallery)._replace(vectors=whitening.apply(vectors))
+    return whitening.apply(vectors)
 
 
 def _nothing(gallery: Gallery) -> Found:
@@ -161,7 +165,7 @@ def _vectors(gallery: Gallery, given: Any, name: str) -> NDArray[np.float32]:
         vectors = np.atleast_2d(np.asarray(given, dtype=np.float32))
     except (TypeError, ValueError):
         raise QueryError(
-            f"{name}={given!r} mixes ids with other things; give label ids alone, numbers alone, or candidates alone"
+            f"{name}={given!r} mixes vectors with other things; give ids and candidates, or numbers alone"
         ) from None
     if vectors.ndim != 2 or vectors.shape[1] != gallery.dim:
         raise QueryError(f"{name} has shape {np.shape(given)}, but the index holds vectors of length {gallery.dim}")

@@ -31,8 +31,8 @@ def rerank(
 ) -> tuple[Found, Found]:
     """The query's objects with new scores, and what was found with new scores in its new order.
 
-    An object's new score is the mean of two cosine similarities, the index's and that of the crops, weighed by
-    :func:`fiftyone_simfind.numerics.fusion.shares`. An object whose image cannot be read counts as average to the
+    An object's new score is how similar it is to the query as two networks see it, the index's and that of the crops:
+    see :func:`fiftyone_simfind.numerics.fusion.fuse`. An object whose image cannot be read counts as average to the
     second network. Vectors of crops are kept in memory until the image file or the box changes.
 
     Args:
@@ -50,7 +50,7 @@ def rerank(
         ModelError: the model cannot be loaded
     """
     like, unlike = asked.label_ids, target.unlike.label_ids
-    if not like or len(unlike) < len(target.unlike.vectors):
+    if len(like) < len(target.objects.vectors) or len(unlike) < len(target.unlike.vectors):
         raise OptionError(
             f"rerank={model!r} looks at crops, and a vector has none; search by label ids, or leave rerank out"
         )
@@ -59,16 +59,27 @@ def rerank(
     needed = list(dict.fromkeys([*like, *unlike, *found.label_ids]))
     vectors = _crop_vectors(samples, needed, places, load_embedder(model))
     query = _combine(vectors, like, unlike)
-    again = [
-        np.array([vectors[i] @ query if i in vectors else np.nan for i in some.label_ids]) for some in (asked, found)
-    ]
-    weights = fusion.shares(found.scores, again[1])
+    crops = [_stack(vectors, some.label_ids, len(query)) for some in (asked, found)]
+    plain, emphasis = _emphasis(target)
+    looks = fusion.Look(plain, found.vectors, emphasis), fusion.Look(query, crops[1])
     scores = [
-        fusion.fuse(some.scores, crops, weights).astype(np.float32)
-        for some, crops in zip((asked, found), again, strict=True)
+        fusion.fuse(looks, (some.vectors, second)).astype(np.float32)
+        for some, second in zip((asked, found), crops, strict=True)
     ]
     order = np.argsort(scores[1] if reverse else -scores[1], kind="stable")
     return asked._replace(scores=scores[0]), found._replace(scores=scores[1]).take(order.tolist())
+
+
+def _emphasis(target: Query) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The query's vector without emphasis, and how much that makes each of its numbers count."""
+    plain = vx.combine(target.objects.vectors, target.unlike.vectors)
+    return plain, np.divide(target.vector, plain, out=np.ones_like(plain), where=plain != 0)
+
+
+def _stack(vectors: dict, label_ids: list[str], dim: int) -> NDArray[np.float32]:
+    """The vectors of some objects, ``(n, dim)``; NaN for those that have none."""
+    nothing = np.full(dim, np.nan, np.float32)
+    return np.array([vectors.get(label_id, nothing) for label_id in label_ids], np.float32).reshape(-1, dim)
 
 
 def _combine(vectors: dict, like: list[str], unlike: list[str]) -> NDArray[np.float32]:

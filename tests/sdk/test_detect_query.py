@@ -114,10 +114,16 @@ def test_the_whole_image_has_no_class_to_search_in(scenes, candidates):
     assert len(simfind.search(scenes, candidates[-1], k=5)) == 5
 
 
-def test_candidates_and_ids_are_not_mixed(scenes, candidates):
-    label_id = scenes.first().objects.detections[0].id
-    with pytest.raises(QueryError, match="or candidates alone"):
-        simfind.search(scenes, [candidates[0], label_id])
+def test_a_candidate_beside_an_object_is_searched_for_like_their_vectors(scenes, candidates):
+    """Its own object in the dataset has the very vector, so that either can stand for it."""
+    own, other = (found.id for found in scenes.first().objects.detections[:2])
+    both = simfind.search(scenes, [candidates[0], other], negatives=[candidates[2]], include_query=True)
+    third = simfind.search(scenes, candidates[2], k=1, include_query=True)[0]
+    same = simfind.search(scenes, [own, other], negatives=[third.label_id], include_query=True)
+    assert both.ids == same.ids
+    assert both.scores == pytest.approx(same.scores, abs=1e-3)
+    assert [match.label_id for match in both.query] == [other]
+    assert other not in simfind.search(scenes, [candidates[0], other]).ids
 
 
 def test_an_index_of_other_vectors_refuses_a_candidate(indexed, candidates):

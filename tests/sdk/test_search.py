@@ -244,7 +244,7 @@ def test_results_are_a_sequence(toys, ids):
         ([1.0, 0.0, 0.0], r"has shape \(3,\), but the index holds vectors of length 2"),
         ([0.0, 0.0], "has no direction"),
         ([float("nan"), 1.0], "has no direction"),
-        (["x", 1.0], "mixes ids with other things"),
+        (["x", 1.0], "mixes vectors with other things"),
     ],
 )
 def test_a_query_that_cannot_be_used_says_why(toys, ids, query, message):
