@@ -1,32 +1,32 @@
 """Build the index that similarity searches use."""
 
 import fiftyone.brain as fob
-import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
 import fiftyone_simfind as simfind
 
-from . import _forms
+from . import _forms, _jobs
+from ._operator import Operator, call, summary
 
 
-class BuildIndex(foo.Operator):
+class BuildIndex(Operator):
     """A form for :func:`fiftyone_simfind.build_index`."""
 
     @property
     def config(self):
-        return foo.OperatorConfig(
+        return self.settings(
             name="build_index",
             label="Simfind: build index",
-            description="Index the vectors of a field's objects, for FiftyOne's own search and for ours",
+            description="Make a new index of the vectors of a field's objects, which searches, visualizations and "
+            "evaluations work on; it is an ordinary Brain run. To bring an existing one up to date, refresh it",
             icon="manage_search",
-            dynamic=True,
             execute_as_generator=True,
             allow_delegated_execution=True,
             risk_level=types.RiskLevel.MEDIUM,
         )
 
-    def resolve_input(self, ctx):
-        form = _forms.Form(ctx, simfind.build_index, "Build index")
+    def form(self, ctx):
+        form = _forms.Form(ctx, "Build index", simfind.build_index)
         fields = {field: _forms.vector_attributes(ctx, field) for field in _forms.detection_fields(ctx)}
         fields = {field: vectors for field, vectors in fields.items() if vectors}
         if not fields:
@@ -35,25 +35,30 @@ class BuildIndex(foo.Operator):
                 "objects” first"
             )
         form.choice("patches_field", "Label field", "The objects to index", list(fields))
-        chosen = ctx.params.get("patches_field", next(iter(fields)))
-        form.choice("embeddings_field", "Vector attribute", "The attribute that holds the vectors", fields[chosen])
-        form.text("brain_key", "Name", "Name of the index")
+        vectors = fields.get(_forms.key(ctx, "patches_field"), next(iter(fields.values())))
+        form.choice("embeddings_field", "Vector attribute", "The attribute that holds the vectors", vectors)
+        form.text("brain_key", "Name", "Name of the index", name=True)
         form.choice("backend", "Backend", "Where the index lives", sorted(fob.brain_config.similarity_backends))
-        form.switch("overwrite", "Overwrite", "Replace an index of the same name")
-        return form.done()
+        lost = _forms.refuse_taken(ctx, form, "brain_key", ctx.params.get("brain_key") or "simfind", "similarity")
+        form.overwrite("Replace an index of the same name", lost)
+        return form
 
-    def execute(self, ctx):
-        return _forms.run(
+    def run(self, ctx, form):
+        options = form.options()
+        field = options.pop("patches_field")
+        return _jobs.run(
             ctx,
             "Building the index",
             simfind.build_index,
             ctx.dataset,
-            describe=lambda index: f"{index.total_index_size:,} objects indexed",
+            field,
+            options=options,
+            describe=lambda index: {"summary": f"{index.total_index_size:,} objects indexed"},
         )
 
     def __call__(self, sample_collection, patches_field, delegate=False, **options):
         """Run on a dataset or view from a script, with :func:`fiftyone_simfind.build_index`'s options."""
-        return _forms.call(self, sample_collection, delegate, {"patches_field": patches_field, **options})
+        return call(self, sample_collection, delegate, patches_field=patches_field, **options)
 
-    def resolve_output(self, ctx):
-        return _forms.summary("Index built")
+    def output(self, results):
+        return summary(results, "Index built")

@@ -1,48 +1,65 @@
 """Give vectors to boxes that already exist."""
 
-import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
 import fiftyone_simfind as simfind
 
-from . import _forms
+from . import _forms, _jobs, _weights
+from ._operator import Operator, call, summary
 
 
-class EmbedObjects(foo.Operator):
+class EmbedObjects(Operator):
     """A form for :func:`fiftyone_simfind.embed`."""
 
     @property
     def config(self):
-        return foo.OperatorConfig(
+        return self.settings(
             name="embed_objects",
             label="Simfind: embed objects",
-            description="Give every box of a label field a vector: ground truth, edited, another model's",
+            description="Give a vector to every box that a label field already has: ground truth, edited boxes, "
+            "another model's. The boxes stay as they are; goes on where an earlier run stopped",
             icon="scatter_plot",
-            dynamic=True,
             execute_as_generator=True,
             allow_delegated_execution=True,
             risk_level=types.RiskLevel.MEDIUM,
         )
 
-    def resolve_input(self, ctx):
-        form = _forms.Form(ctx, simfind.embed, "Embed objects")
+    def form(self, ctx):
+        form = _forms.Form(ctx, "Embed objects", simfind.embed)
         fields = _forms.detection_fields(ctx)
         if not fields:
             return form.stop("This dataset has no field of detections. Run “Simfind: detect objects” first")
         ctx.target_view()
         form.choice("patches_field", "Label field", "The objects to embed; their boxes stay as they are", fields)
-        form.model()
-        form.text("embeddings_field", "Vector attribute", "The attribute of each object for its vector")
+        known = (*_weights.SUGGESTED, *_weights.TORCHVISION)
+        form.model(more="YOLO weights, a torchvision network or zoo:..., by name; or a weights file", known=known)
+        form.text("embeddings_field", "Vector attribute", "The attribute of each object for its vector", name=True)
+        form.number(
+            "image_size", "Image size", "Longest side of an image in a YOLO network, in pixels", min=64, max=4096
+        )
         form.number("batch_size", "Batch size", "Images in a forward pass", min=1, max=1024)
-        form.switch("overwrite", "Overwrite", "Replace vectors; otherwise objects that have one are left alone")
-        return form.done()
+        form.switch("skip_failures", "Skip broken images", "Go on after an image that cannot be read")
+        form.overwrite("Replace vectors; otherwise objects that have one are left alone", _lost(ctx, fields))
+        return form
 
-    def execute(self, ctx):
-        return _forms.run(ctx, "Embedding objects", simfind.embed, ctx.target_view())
+    def run(self, ctx, form):
+        options = form.options()
+        field, view = options.pop("patches_field"), ctx.target_view()
+        return _jobs.run(ctx, "Embedding objects", simfind.embed, view, field, options=options, keeps=True)
 
     def __call__(self, sample_collection, patches_field, delegate=False, **options):
         """Run on a dataset or view from a script, with the options of :func:`fiftyone_simfind.embed`."""
-        return _forms.call(self, sample_collection, delegate, {"patches_field": patches_field, **options})
+        return call(self, sample_collection, delegate, patches_field=patches_field, **options)
 
-    def resolve_output(self, ctx):
-        return _forms.summary("Objects embedded")
+    def output(self, results):
+        return summary(results, "Objects embedded")
+
+
+def _lost(ctx, fields):
+    """What overwriting loses."""
+    field = ctx.params.get("patches_field") or fields[0]
+    vectors = ctx.params.get("embeddings_field") or "embedding"
+    if ctx.params.get("overwrite") is not True or field not in fields:
+        return None
+    there = vectors in _forms.vector_attributes(ctx, field)
+    return f"the vectors in “{vectors}” of the objects in “{field}”" if there else None

@@ -118,9 +118,12 @@ def test_the_table_names_verbs_and_operators_that_exist():
 
 def test_the_manifest_lists_every_operator():
     from operators import OPERATORS
+    from operators.panel import PANEL
 
     manifest = yaml.safe_load((ROOT / "fiftyone.yml").read_text())
-    assert manifest["operators"] == [cls().config.name for cls in OPERATORS]
+    registered = {cls().config.name for cls in (*OPERATORS, *PANEL)}
+    assert {*manifest["operators"], *manifest["panels"]} == registered
+    assert len(manifest["operators"]) + len(manifest["panels"]) == len(registered)
 
 
 def test_one_version_everywhere():

@@ -11,30 +11,33 @@ VERBS = {
     "detect_objects": "detect",
     "embed_objects": "embed",
     "build_index": "build_index",
+    "refresh_index": "refresh",
+    "delete_index": "delete_index",
     "sort_by_similarity": "search",
     "similar_to_label": "search",
+    "search_by_photo": "search",
     "visualize_objects": "visualize",
+    "compute_neighbors": "compute_neighbors",
+    "evaluate_retrieval": "evaluate",
+    "clear_scores": "clear_scores",
 }
-NOT_OPTIONS = {"selected", "blocked"}  # lines to read
+OTHERS = {"job_status", "cancel_job", "object_pictures"}  # for the panel
+LONG = ["detect_objects", "embed_objects", "build_index", "refresh_index", "visualize_objects", "compute_neighbors"] + [
+    "evaluate_retrieval"
+]
+VERBS = {name: verb for name, verb in VERBS.items() if hasattr(simfind, verb)}
+NOT_OPTIONS = {"selected", "blocked", "status", "warning", "no_urls"}  # lines to read
+OUR_OWN = {"confirm", "photo", "url", "candidate"}
+# Of these the form shows a word for what the verb does by default, or writes it as a person does.
+IN_WORDS = {"emphasis": "all", "k": "1, 5, 10"}
 
 
-@pytest.fixture
-def indexed(toys):
-    simfind.build_index(toys, "objects")
-    return toys
-
-
-def form_of(dataset, name, **params):
-    import fiftyone.operators as foo
-
-    ctx = foo.ExecutionContext({"dataset_name": dataset.name, "params": params}, operator_uri=f"{URI}/{name}")
-    return foo.get_operator(f"{URI}/{name}").resolve_input(ctx).type.properties
-
-
-def execute(dataset_or_view, name, **ctx):
-    import fiftyone.operators as foo
-
-    return foo.execute_operator(f"{URI}/{name}", {"view": dataset_or_view.view(), **ctx})
+def keywords(name):
+    """The parameters of an operator's verb; those of a search that writes scores are two verbs'."""
+    parameters = dict(inspect.signature(getattr(simfind, VERBS[name])).parameters)
+    if VERBS[name] == "search":
+        parameters["score_field"] = inspect.signature(simfind.sort_by_similarity).parameters["score_field"]
+    return parameters
 
 
 def asked_of_the_app(result):
@@ -56,38 +59,67 @@ def test_every_operator_loads():
     from fiftyone.operators.registry import OperatorRegistry
 
     assert OperatorRegistry().list_errors() == []
-    assert {o.name for o in foo.list_operators() if o.uri.startswith(URI)} == set(VERBS)
+    ours = {o.name for o in foo.list_operators(type="operator") if o.uri.startswith(URI)}
+    assert ours == {*VERBS, "delete_index", "clear_scores"} | OTHERS
+
+
+@pytest.fixture
+def scored(indexed):
+    """The toys with scores of a search, so that there are some to clear."""
+    simfind.sort_by_similarity(indexed, indexed.first().objects.detections[0], score_field="score")
+    return indexed
 
 
 @pytest.mark.parametrize("name", VERBS)
-def test_form_keys_are_the_sdks_keywords(indexed, name):
-    keywords = set(inspect.signature(getattr(simfind, VERBS[name])).parameters)
-    assert set(form_of(indexed, name)) - NOT_OPTIONS <= keywords
+def test_form_keys_are_the_sdks_keywords(scored, form_of, name):
+    assert set(form_of(scored, name)) - NOT_OPTIONS - OUR_OWN <= set(keywords(name))
 
 
 @pytest.mark.parametrize("name", VERBS)
-def test_form_defaults_are_the_sdks_defaults(indexed, name):
-    parameters = inspect.signature(getattr(simfind, VERBS[name])).parameters
-    for key, field in form_of(indexed, name).items():
+def test_forms_ask_for_all_that_a_person_can_say(scored, form_of, name):
+    """What is left out is for programmers, or is said with a selection or a choice of samples."""
+    left_out = {"samples", "query", "image", "negatives", "query_domain", "num_workers", "device", "progress", "whiten"}
+    left_out |= {"backend_kwargs", "kwargs", "search_options"}
+    if name == "refresh_index":
+        left_out |= {"image_size"}
+    assert set(keywords(name)) - left_out == set(form_of(scored, name)) - NOT_OPTIONS - OUR_OWN
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_form_defaults_are_the_sdks_defaults(scored, form_of, name):
+    parameters = keywords(name)
+    for key, field in form_of(scored, name).items():
         if key in parameters and parameters[key].default is not inspect.Parameter.empty:
-            assert field.default == parameters[key].default, key
+            assert field.default in (parameters[key].default, IN_WORDS.get(key)), key
 
 
 @pytest.mark.parametrize("name", VERBS)
-def test_every_operator_declares_its_risk(name):
+def test_every_field_has_a_label_and_every_operator_says_what_it_is_for(scored, form_of, name):
     import fiftyone.operators as foo
 
-    assert foo.get_operator(f"{URI}/{name}").config.risk_level.value in ("low", "medium")
+    assert len(foo.get_operator(f"{URI}/{name}").config.description) > 40
+    for key, field in form_of(scored, name).items():
+        assert field.view.label, key
 
 
-@pytest.mark.parametrize("name", ["detect_objects", "embed_objects", "build_index", "visualize_objects"])
+def test_destructive_operators_declare_a_high_risk_and_the_others_none():
+    import fiftyone.operators as foo
+
+    risks = {name: foo.get_operator(f"{URI}/{name}").config.risk_level.value for name in VERBS}
+    assert {name for name, risk in risks.items() if risk == "high"} == {"delete_index", "clear_scores"} & set(VERBS)
+    assert set(risks.values()) <= {"low", "medium", "high"}
+
+
+@pytest.mark.parametrize("name", LONG)
 def test_long_operators_can_be_delegated(name):
     import fiftyone.operators as foo
 
-    assert foo.get_operator(f"{URI}/{name}").config.allow_delegated_execution
+    config = foo.get_operator(f"{URI}/{name}").config
+    assert config.allow_delegated_execution
+    assert config.execute_as_generator
 
 
-def test_the_index_form_offers_the_fields_that_have_vectors(toys):
+def test_the_index_form_offers_the_fields_that_have_vectors(toys, form_of):
     toys.clone_sample_field("objects", "plain")
     toys.delete_sample_field("plain.detections.embedding")
     assert form_of(toys, "build_index")["patches_field"].type.values == ["objects"]
@@ -111,14 +143,14 @@ def test_the_whole_job_runs_from_scripts(tmp_path):
     dataset.delete()
 
 
-def test_selected_patches_are_searched_for(indexed):
+def test_selected_patches_are_searched_for(indexed, execute):
     patches = indexed.to_patches("objects")
     (target, other) = patches.values("id")[:2]
     result = execute(patches, "sort_by_similarity", selected=[target, other], params={"k": 3})
     assert view_for_the_app(indexed, result).values("id") == simfind.search(indexed, [target, other], k=3).ids
 
 
-def test_alt_clicked_patches_are_negatives(indexed):
+def test_alt_clicked_patches_are_negatives(indexed, execute):
     patches = indexed.to_patches("objects")
     (target, unlike) = patches.values("id")[2:4]
     selected = [{"id": target, "type": "default"}, {"id": unlike, "type": "alt"}]
@@ -127,7 +159,7 @@ def test_alt_clicked_patches_are_negatives(indexed):
     assert view_for_the_app(indexed, result).values("id") == expected.ids
 
 
-def test_labels_clicked_in_a_sample_are_searched_for(indexed):
+def test_labels_clicked_in_a_sample_are_searched_for(indexed, execute):
     sample = indexed.first()
     target = sample.objects.detections[1].id
     label = {"label_id": target, "sample_id": sample.id, "field": "objects"}
@@ -136,20 +168,20 @@ def test_labels_clicked_in_a_sample_are_searched_for(indexed):
     assert "close_sample" in asked_of_the_app(result)
 
 
-def test_the_selection_is_cleared_afterwards(indexed):
+def test_the_selection_is_cleared_afterwards(indexed, execute):
     patches = indexed.to_patches("objects")
     result = execute(patches, "sort_by_similarity", selected=[patches.first().id], params={})
     assert {"clear_selected_samples", "clear_selected_labels"} <= set(asked_of_the_app(result))
 
 
-def test_a_match_can_be_searched_for_in_turn(indexed):
+def test_a_match_can_be_searched_for_in_turn(indexed, execute):
     first = indexed.to_patches("objects").first().id
     results = simfind.search(indexed.to_patches("objects"), first, k=2)
     result = execute(results.view(), "sort_by_similarity", selected=[results.ids[0]], params={})
     assert view_for_the_app(indexed, result).values("id") == simfind.search(indexed, results.ids[0]).ids
 
 
-def test_filters_of_the_view_are_kept(indexed):
+def test_filters_of_the_view_are_kept(indexed, execute):
     from fiftyone import ViewField as F
 
     mugs = indexed.to_patches("objects").match(F("objects.label") == "mug")
@@ -170,24 +202,23 @@ def test_filters_of_the_view_are_kept(indexed):
         ),
     ],
 )
-def test_a_selection_that_cannot_be_searched_for_says_what_to_do(indexed, ctx, message):
+def test_a_selection_that_cannot_be_searched_for_says_what_to_do(indexed, ctx, message, execute):
     if ctx.get("selected"):
         ctx = {"selected": [indexed.first().id]}
     with pytest.raises(Exception, match=message):
         execute(indexed, "sort_by_similarity", params={"k": 3}, **ctx)
 
 
-def test_the_button_with_nothing_selected_opens_the_form(indexed):
-    result = execute(indexed, "sort_by_similarity", params={})
-    assert asked_of_the_app(result) == ["prompt_user_for_operation"]
+def test_the_button_with_nothing_selected_opens_the_form(indexed, app):
+    assert app(indexed, "sort_by_similarity").asked() == ["prompt_user_for_operation"]
 
 
-def test_a_threshold_that_leaves_nothing_says_so_and_changes_nothing(indexed):
+def test_a_threshold_that_leaves_nothing_says_so_and_changes_nothing(indexed, execute):
     patches = indexed.to_patches("objects")
     result = execute(patches, "sort_by_similarity", selected=[patches.last().id], params={"min_score": 1.0})
     assert asked_of_the_app(result) == ["notify"]
 
 
-def test_an_error_of_the_sdk_comes_through(indexed):
+def test_an_error_of_the_sdk_comes_through(indexed, execute):
     with pytest.raises(Exception, match="already has a brain run"):
         execute(indexed, "build_index", params={"patches_field": "objects"})

@@ -1,0 +1,87 @@
+"""Which models may be named in a form.
+
+Weights are pickles, which can run code when they are loaded, and the App may be open to others than those who run its
+server. So a form takes the models that are known by name, and files in the folders that the setting
+``weights_folders`` lists. A script can load what it likes with or without an operator, and is not asked.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any
+
+import fiftyone.zoo as foz
+
+import fiftyone_simfind as simfind
+
+from . import _settings
+
+OWN = "showroom.pt"
+TORCHVISION = ("convnext_tiny", "efficientnet_b0", "mobilenet_v2", "resnet18", "resnet50", "vgg16")
+ZOO = "zoo:"
+# What ultralytics has published, which it downloads where it is not there yet.
+RELEASED = re.compile(
+    r"(yolov3(-spp|-tiny)?u|yolov5[nsmlx]6?u|yolov8[nsmlx](-(cls|obb|oiv7|pose|seg|world|worldv2))?|yolov8x-pose-p6"
+    r"|yolov9[tsmce](-seg)?|yolov10[nsmblx]|yolo(11|12|26)[nsmlx](-(cls|obb|pose|seg))?)\.pt"
+)
+SUGGESTED = [f"yolo11{size}.pt" for size in "nsmlx"] + [OWN]
+
+
+def allowed(model: Any) -> str:
+    """A model's name, or the real path of its weights, when a form may ask for it.
+
+    Raises:
+        OptionError: it may not, or the settings cannot be read
+    """
+    if not isinstance(model, str) or not model or len(model) > 1000 or "\0" in model:
+        raise simfind.OptionError(f"model={_short(model)} is no name of a model; give one such as {SUGGESTED[0]}")
+    kind, colon, rest = model.partition(":")
+    if model == OWN or model in TORCHVISION or RELEASED.fullmatch(model):
+        return model
+    if model.startswith(ZOO) and rest in foz.list_zoo_models():
+        return model
+    if colon and kind in TORCHVISION:
+        return f"{kind}:{_in_folders(rest, model)}"
+    return _in_folders(model, model)
+
+
+def recorded(ctx: Any, path: str) -> dict[str, str]:
+    """The ``model`` that a vector field says made its vectors, for an SDK verb to load; empty leaves it to the verb.
+
+    What a field says can be edited in the App, and so is no better than what is typed into a form.
+
+    Raises:
+        OptionError: a form may not ask for it
+    """
+    field = ctx.dataset.get_field(path)
+    facts = ((field.info or {}) if field is not None else {}).get("simfind") or {}
+    if facts.get("weights") is None or not asked_in_the_app(ctx):
+        return {}
+    return {"model": allowed(facts["weights"])}
+
+
+def asked_in_the_app(ctx: Any) -> bool:
+    """Whether a request came through the server, now or when it was put on the queue, and not from a script."""
+    return "operator_uri" in ctx.request_params
+
+
+def _in_folders(path: str, model: str) -> str:
+    """The real path of a file, links resolved, that lies in one of the folders."""
+    folders = [os.path.realpath(os.path.expanduser(folder)) for folder in _settings.load().weights_folders]
+    folders.append(os.path.join(os.path.dirname(os.path.realpath(simfind.__file__)), "showroom"))
+    for folder in folders:
+        real = os.path.realpath(os.path.join(folder, path))  # of an absolute path, that
+        if os.path.commonpath([folder, real]) == folder and os.path.isfile(real):
+            return real
+    raise simfind.OptionError(
+        f"model={_short(model)} is no model that is known by name, such as {SUGGESTED[0]}, resnet50 or "
+        "zoo:clip-vit-base32-torch, and no file in the folders for weights. Weights can run code when they are loaded, "
+        "so whoever runs the server has to name their folder, in the setting "
+        f'"weights_folders" of {_settings.PLUGIN} (see docs/plugin.md)'
+    )
+
+
+def _short(model: Any) -> str:
+    shown = repr(model)
+    return shown if len(shown) <= 100 else f"{shown[:97]}..."
