@@ -31,28 +31,29 @@ def decoded(content: Any, max_bytes: int) -> bytes:
         raise simfind.ImageError("no photo arrived; give a JPEG, PNG, WebP, BMP, GIF or TIFF")
     packed = content.partition(",")[2] if content.startswith("data:") else content
     if len(packed) * 3 // 4 > max_bytes + 2:  # at most two are padding
-        raise simfind.ImageError(f"the photo has more than {max_bytes / 2**20:,.4g} MB, which is the most that is allowed")
+        raise simfind.ImageError(
+            f"the photo has more than {max_bytes / 2**20:,.4g} MB, which is the most that is allowed"
+        )
     try:
         return base64.b64decode(packed, validate=True)
     except (binascii.Error, ValueError):
         raise simfind.ImageError("the photo did not arrive whole; give it again") from None
 
 
-def data_url(picture: Image.Image) -> str:
-    """A picture as JPEG for an ``img`` element."""
-    file = BytesIO()
-    picture.save(file, "JPEG", quality=88)
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+def data_url(jpeg: bytes) -> str:
+    """A JPEG for an ``img`` element."""
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
 
 
 def keep(ctx: Any, brain_key: str, pixels: Any, candidates: list[simfind.Candidate]) -> str:
     """Keep what can be searched for in a photo, and a smaller picture of it; gives the key to both."""
-    picture = Image.fromarray(pixels)
+    picture, file = Image.fromarray(pixels), BytesIO()
     picture.thumbnail((SHOWN, SHOWN))
+    picture.save(file, "JPEG", quality=88)
     photo = {
         "brain_key": brain_key,
         "made_by": _made_by(ctx, brain_key),
-        "image": data_url(picture),
+        "image": data_url(file.getvalue()),
         "candidates": [candidate.to_dict() for candidate in candidates],
     }
     key = f"photo:{uuid.uuid4().hex}"
@@ -93,28 +94,21 @@ def candidate(ctx: Any, key: Any, number: Any) -> simfind.Candidate:
     return simfind.Candidate.from_dict(found[number])
 
 
-def crops(ctx: Any, names: list[str], size: int = 96) -> dict[str, str]:
+def crops(ctx: Any, names: list[str]) -> dict[str, str]:
     """Pictures of objects of photos, by names that :func:`name_of` gave."""
     found = {}
     for name in names:
         key, _, number = name.partition("/")
         photo = kept(ctx, key)
         if photo is not None and number.isdecimal() and int(number) < len(photo["candidates"]):
-            found[name] = _crop(photo["image"], photo["candidates"][int(number)]["bounding_box"], size)
+            picture = base64.b64decode(photo["image"].partition(",")[2])
+            found[name] = data_url(simfind.crop(picture, photo["candidates"][int(number)]["bounding_box"]))
     return found
 
 
 def name_of(query: dict[str, Any]) -> str:
     """What the browser calls the object of a photo that a query is for, among label ids."""
     return f"{query['photo']}/{query['candidate']}"
-
-
-def _crop(image: str, box: list[float], size: int) -> str:
-    picture = Image.open(BytesIO(base64.b64decode(image.partition(",")[2])))
-    (x, y, width, height), (across, down) = box, picture.size
-    crop = picture.crop((int(x * across), int(y * down), -int(-(x + width) * across), -int(-(y + height) * down)))
-    crop.thumbnail((size, size))
-    return data_url(crop)
 
 
 def _made_by(ctx: Any, brain_key: str) -> str:

@@ -10,7 +10,7 @@ import fiftyone.operators.types as types
 
 import fiftyone_simfind as simfind
 
-from .. import _forms, _settings
+from .. import _forms, _settings, _weights
 from .._errors import in_words
 from . import _photos
 from ._common import PLUGIN, alert, choices, part, row, told
@@ -54,11 +54,13 @@ class PhotoTab:
         """Draw the tab."""
         indexes = _forms.object_indexes(ctx)
         if not indexes:
-            return alert(panel, "none", NO_INDEX, "warning")
+            alert(panel, "none", NO_INDEX, "warning")
+            return
         try:
             settings = _settings.load()
         except simfind.SimfindError as error:
-            return alert(panel, "settings", str(error), "error")
+            alert(panel, "settings", str(error), "error")
+            return
         if len(indexes) > 1:
             form = row(panel, "photo_form")
             shown = {name: f"{name} ({field})" for name, field in indexes.items()}
@@ -128,14 +130,14 @@ class PhotoTab:
         if not brain_key:
             raise simfind.BrainRunError(NO_INDEX)
         pixels = simfind.read_image(content, max_bytes=settings.max_bytes, max_pixels=int(settings.max_pixels))
-        candidates = simfind.detect_query(pixels, samples=ctx.dataset, brain_key=brain_key)
+        vectors = _forms.vectors_path(ctx, brain_key)
+        candidates = simfind.detect_query(
+            pixels, samples=ctx.dataset, brain_key=brain_key, **_weights.recorded(ctx, vectors)
+        )
         notes = [NOTHING_FOUND] if len(candidates) == 1 else []
         if _is_size(before):
             height, width = pixels.shape[:2]
-            notes.append(
-                f"The photo of {before[0]:,} x {before[1]:,} pixels was scaled down to {width:,} x {height:,} before it "
-                "was sent"
-            )
+            notes.append(f"Scaled down from {before[0]:,} x {before[1]:,} to {width:,} x {height:,} pixels to be sent")
         key = _photos.keep(ctx, brain_key, pixels, candidates)
         ctx.panel.set_state("photo", {"key": key, "brain_key": brain_key, "notes": notes})
         return key

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
 import fiftyone.operators as foo
@@ -38,9 +37,4 @@ class ObjectPictures(foo.Operator):
         if field is None or not ids:
             return {"pictures": outside}
         found = simfind.thumbnails(ctx.dataset, ids, patches_field=field)
-        return {"pictures": {**outside, **{label_id: data_url(jpeg) for label_id, jpeg in found.items()}}}
-
-
-def data_url(jpeg: bytes) -> str:
-    """A JPEG for an ``img`` element."""
-    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
+        return {"pictures": {**outside, **{label_id: _photos.data_url(jpeg) for label_id, jpeg in found.items()}}}

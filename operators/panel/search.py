@@ -187,8 +187,11 @@ class SearchTab:
         ctx.panel.set_state("search.found", [_shown(match) for match in results])
         nothing = None if len(results) else "No object matches. Lower the minimum score or widen the classes"
         ctx.panel.set_state("search.message", nothing)
-        ctx.ops.clear_selected_samples()
-        ctx.ops.clear_selected_labels()
+        # A change of the selection is an event of its own, which the App fires with the panel's state as it was before.
+        if ctx.selected:
+            ctx.ops.clear_selected_samples()
+        if ctx.selected_labels:
+            ctx.ops.clear_selected_labels()
 
     def results(self, ctx: Any, query: dict[str, Any]) -> Any:
         """What a search with the panel's options finds now."""
