@@ -65,8 +65,8 @@ def search(
         reverse: least similar first
         rerank: a second network, as ``model`` of :func:`fiftyone_simfind.embed`, that looks at the crops of the best
             matches and orders them anew; all other options, ``min_score`` and ``one_per_image`` too, apply to the
-            index's ranking before it. A match's score is then the mean of the index's cosine similarity and the
-            crops', each weighed by the inverse of its spread over the matches looked at
+            index's ranking before it. A match's score is then a weighted mean of both networks' cosine similarities
+            and of how many nearest neighbours it shares with the query; see docs/crops.md
         rerank_depth: how many matches the second network looks at; never fewer than ``k``
 
     Returns:

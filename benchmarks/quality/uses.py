@@ -69,8 +69,9 @@ def reranked(study: Study, crops: Vectors) -> Figures:
         if (alike & other).any():
             first = vectors @ vectors[query]
             rows = best(first, other, DEPTH)
-            again = second[rows] @ second[query]
-            scores = fusion.fuse(first[rows], again, fusion.shares(first[rows], again))
+            both = vectors[rows], second[rows]
+            looks = fusion.Look(vectors[query], both[0]), fusion.Look(second[query], both[1])
+            scores = fusion.fuse(looks, both)
             order = rows[np.argsort(-scores, kind="stable")]
             found[query] = figures(alike[order], int((alike & other).sum()))
     return found
