@@ -134,6 +134,7 @@
   }
 
   const LONGEST = 2048; // pixels of a photo's longest side that are sent; networks look at fewer
+  const TALL = 380; // pixels of its height on the page
   const KINDS = "image/jpeg,image/png,image/webp,image/bmp,image/gif,image/tiff";
   const given = new Map(); // photos by what the server calls them, for as long as the page is open
   const megabytes = (bytes) => `${Math.round(bytes / 2 ** 17) / 8} MB`;
@@ -273,10 +274,11 @@
       events: { onClick: () => busy || pick(number), onMouseEnter: () => setHot(number), onMouseLeave: () => setHot(null), onFocus: () => setHot(number), onBlur: () => setHot(null) },
     }));
     return h(Stack, { direction: "row", flexWrap: "wrap", gap: 2, alignItems: "flex-start" },
-      h(Box, { sx: { position: "relative", lineHeight: 0, maxWidth: "100%" } },
-        h("img", { src: look.image, alt: "The photo", style: { maxWidth: "100%", maxHeight: 420, borderRadius: 4 } }),
-        objects.filter(({ whole }) => !whole).map((object) => h(NumberedBox, { key: object.number, object }))),
-      h(Stack, { role: "group", "aria-label": "Objects in the photo", sx: { width: 220, maxHeight: 420, overflowY: "auto", p: "2px" }, gap: 0.5 },
+      h(Box, { sx: { flex: "0 1 auto", minWidth: 240, maxWidth: { xs: "100%", sm: "calc(100% - 216px)" } } },
+        h(Box, { sx: { position: "relative", display: "inline-block", lineHeight: 0, maxWidth: "100%" } },
+          h("img", { src: look.image, alt: "The photo", style: { maxWidth: "100%", maxHeight: TALL, borderRadius: 4 } }),
+          objects.filter(({ whole }) => !whole).map((object) => h(NumberedBox, { key: object.number, object })))),
+      h(Stack, { role: "group", "aria-label": "Objects in the photo", sx: { width: 200, maxHeight: TALL, overflowY: "auto", p: "2px" }, gap: 0.5 },
         objects.map((object) => h(Line, { key: object.number, object }))));
   }
 
@@ -293,7 +295,10 @@
       },
     }, h(Box, {
       component: "span",
-      sx: { position: "absolute", left: 0, top: 0, px: "5px", font: "bold 12px/17px sans-serif", color: "#000", bgcolor: paint(object), borderBottomRightRadius: 3 },
+      sx: {
+        position: "absolute", left: "-2px", px: "5px", font: "bold 12px/17px sans-serif", color: "#000", bgcolor: paint(object), borderRadius: "3px",
+        ...(y > 6 ? { bottom: "100%" } : { top: 0 }), // above the box where there is room, not to hide what is in it
+      },
     }, object.number + 1));
   }
 
@@ -301,10 +306,49 @@
     const sure = object.confidence === null ? "" : `${Math.round(100 * object.confidence)} %`;
     return h(Button, {
       size: "small", variant: object.on ? "contained" : "outlined", color: object.on || object.hot ? "primary" : "inherit", "aria-pressed": object.on, "data-cy": "simfind-candidate",
-      title: sure && `The model is ${sure} sure`, ...object.events, sx: { justifyContent: "space-between", textTransform: "none", gap: 1 },
+      title: sure && `The model is ${sure} sure`, ...object.events,
+      sx: { justifyContent: "space-between", textTransform: "none", gap: 1, ...(object.on || object.hot ? {} : { borderColor: "divider" }) },
     },
       h(Box, { component: "span", sx: { overflow: "hidden", textOverflow: "ellipsis", whiteSpace: "nowrap" } }, object.whole ? "Whole photo" : `${object.number + 1}  ${object.name}`),
       h(Box, { component: "span", sx: { opacity: 0.7 } }, sure));
+  }
+
+  /**
+   * Hands on what is clicked and drawn around in the plot of the same tab, by the points' customdata. The App's own events
+   * of a plot would each carry all of its data to the server, and an empty one follows whenever it is drawn anew.
+   */
+  function PlotEvents({ schema }) {
+    const { shown, on_point, on_lasso, on_clear } = schema.view;
+    const trigger = useTriggerPanelEvent();
+    const root = useRef(null);
+    const tell = useRef(null);
+    tell.current = (event, params) => event && trigger(event, { ...params, shown });
+    useEffect(() => {
+      let plot = null;
+      let drawn = ""; // a lasso is told of again when the plot is drawn anew
+      const numbers = (event) => [...new Set((event?.points || []).map((point) => point.customdata))].sort((a, b) => a - b);
+      const hear = {
+        plotly_click: (event) => tell.current(on_point, { number: numbers(event)[0] }),
+        plotly_selected: (event) => {
+          const found = numbers(event);
+          if (!found.length || drawn === found.join()) return;
+          drawn = found.join();
+          tell.current(on_lasso, { numbers: found });
+        },
+        plotly_deselect: () => { drawn = ""; tell.current(on_clear, {}); },
+      };
+      const timer = setInterval(() => {
+        const found = root.current?.closest("[data-cy^=panel-content]")?.querySelector(".js-plotly-plot");
+        if (!found?.on || found === plot) return;
+        plot = found;
+        Object.entries(hear).forEach(([name, listen]) => plot.on(name, listen));
+      }, 200);
+      return () => {
+        clearInterval(timer);
+        Object.entries(hear).forEach(([name, listen]) => plot?.removeListener?.(name, listen));
+      };
+    }, []);
+    return h("span", { ref: root });
   }
 
   const { PluginComponentType, registerComponent } = window.__fop__;
@@ -313,5 +357,6 @@
   register("SimfindSteps", Steps);
   register("SimfindStrip", Strip);
   register("SimfindJobs", Jobs);
+  register("SimfindPlotEvents", PlotEvents);
   register("SimfindPhoto", Photo);
 })();

@@ -16,8 +16,8 @@ from . import _photos
 from ._common import PLUGIN, alert, choices, part, row, told
 
 URLS_OFF = (
-    "A photo's address can be given where whoever runs the server allows it: "
-    f'"allow_urls": true for the plugin {PLUGIN} in FiftyOne\'s app_config.json'
+    "A photo's address can be given where whoever runs the server allows it, with the setting “allow_urls” of "
+    f"{PLUGIN} (see docs/plugin.md)"
 )
 NO_INDEX = "This dataset has no index of objects to search with a photo. “Set up” makes one"
 NOTHING_FOUND = (
