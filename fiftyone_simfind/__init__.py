@@ -30,6 +30,11 @@ _HOMES = {
     "sort_by_similarity": "_search",
     "detect_query": "_detect_query",
     "read_image": "_photos",
+    "thumbnails": "_thumbnails",
+    "crop": "_thumbnails",
+    "overview": "_overview",
+    "delete_index": "_delete",
+    "clear_scores": "_delete",
     "compute_neighbors": "_neighbors",
     "load_neighbors": "_neighbors",
     "visualize": "_visualize",
@@ -50,6 +55,7 @@ _HOMES = {
     "NeighborTable": "_neighbor_table",
     "ObjectMap": "_map",
     "RetrievalReport": "_reports",
+    "Overview": "_overview",
     "ComparisonReport": "_tables",
     "RobustnessReport": "_tables",
     "SimfindError": "errors",
@@ -71,6 +77,7 @@ _announce.when_brain_is_imported()
 if TYPE_CHECKING:
     from fiftyone_simfind._candidates import Candidate
     from fiftyone_simfind._compare import compare
+    from fiftyone_simfind._delete import clear_scores, delete_index
     from fiftyone_simfind._detect import detect
     from fiftyone_simfind._detect_query import detect_query
     from fiftyone_simfind._embed import embed
@@ -81,6 +88,7 @@ if TYPE_CHECKING:
     from fiftyone_simfind._map import ObjectMap, map_points
     from fiftyone_simfind._neighbor_table import NeighborTable
     from fiftyone_simfind._neighbors import compute_neighbors, load_neighbors
+    from fiftyone_simfind._overview import Overview, overview
     from fiftyone_simfind._photos import read_image
     from fiftyone_simfind._plots import plot_matches
     from fiftyone_simfind._refresh import refresh, status
@@ -89,6 +97,7 @@ if TYPE_CHECKING:
     from fiftyone_simfind._robustness import robustness
     from fiftyone_simfind._search import search, sort_by_similarity
     from fiftyone_simfind._tables import ComparisonReport, RobustnessReport
+    from fiftyone_simfind._thumbnails import crop, thumbnails
     from fiftyone_simfind._types import Detector, Embedder, EmbedReport, IndexStatus, Match, Objects
     from fiftyone_simfind._visualize import visualize
     from fiftyone_simfind.errors import (

@@ -43,6 +43,14 @@ class BoxedImage(NamedTuple):
     boxes: NDArray[np.float64]
 
 
+class Counts(NamedTuple):
+    """A field of detections: how many objects it has; and by attribute, how many vectors, and how many cannot be."""
+
+    patches_field: str
+    objects: int
+    vectors: dict[str, tuple[int, int]]
+
+
 @dataclass(frozen=True)
 class ObjectTable:
     """Objects with vectors, as they are in the database; row ``i`` of everything belongs to one object."""
@@ -327,6 +335,63 @@ def places(samples: Any, path: str, sample_ids: Iterable[str]) -> dict[str, tupl
     }
 
 
+def find_places(samples: Any, path: str, label_ids: Sequence[str]) -> dict[str, tuple[str, list[float] | None]]:
+    """``(filepath, relative bounding box)`` of some objects, by label id; those that are not there are left out."""
+    wanted = [ObjectId(label_id) for label_id in label_ids if ObjectId.is_valid(label_id)]
+    chunks = (wanted[start : start + CHUNK] for start in range(0, len(wanted), CHUNK))
+    collection = dataset_of(samples)._sample_collection
+    holders = [str(d["_id"]) for ids in chunks for d in collection.find({f"{path}._id": {"$in": ids}}, {"_id": 1})]
+    found = places(samples, path, holders) if holders else {}
+    return {label_id: found[label_id] for label_id in label_ids if label_id in found}
+
+
+def count_vectors(samples: Any) -> list[Counts]:
+    """How many objects, and vectors of each kind, are in every field of detections; no vector leaves the database."""
+    dataset = dataset_of(samples)
+    fields = list(dataset.get_field_schema(embedded_doc_type=fo.Detections))
+    schema = dataset.get_field_schema(ftype=fo.VectorField, flat=True)
+    sums: dict[str, Any] = {}
+    kinds: dict[str, list[str]] = {}
+    for i, field in enumerate(fields):
+        path = f"{field}.detections"
+        kinds[field] = [name.removeprefix(f"{path}.") for name in schema if name.startswith(f"{path}.")]
+        sums[f"n{i}"] = {"$sum": {"$size": {"$ifNull": [f"${path}._id", []]}}}
+        for j, name in enumerate(kinds[field]):
+            sums[f"v{i}_{j}"] = _sum_where(f"{path}.{name}", {"$ne": ["$$this", None]})
+            # A missing stamp is none at all; a null one would count as less than any number.
+            below = {"$and": [{"$ne": ["$$this", None]}, {"$lt": ["$$this", 0]}]}
+            sums[f"t{i}_{j}"] = _sum_where(f"{path}.{name}{STAMP}", below)
+    found: dict = next(iter(dataset._sample_collection.aggregate([{"$group": {"_id": None, **sums}}])), {})
+    return [
+        Counts(
+            field,
+            found.get(f"n{i}", 0),
+            {name: (found.get(f"v{i}_{j}", 0), found.get(f"t{i}_{j}", 0)) for j, name in enumerate(kinds[field])},
+        )
+        for i, field in enumerate(fields)
+    ]
+
+
+def _sum_where(path: str, condition: dict) -> dict:
+    """For MongoDB: over all objects, how many have an attribute that meets a condition."""
+    return {"$sum": {"$size": {"$filter": {"input": {"$ifNull": [f"${path}", []]}, "cond": condition}}}}
+
+
+def object_runs(samples: Any, kind: str) -> dict[str, Any]:
+    """The configurations of the Brain runs of a kind that are of objects, by their names."""
+    dataset = dataset_of(samples)
+    configs = {key: dataset.get_brain_info(key).config for key in dataset.list_brain_runs(type=kind)}
+    return {key: config for key, config in configs.items() if getattr(config, "patches_field", None)}
+
+
+def score_fields(samples: Any, patches_field: str) -> list[str]:
+    """The attributes of a field's objects that hold the scores of searches."""
+    path = objects_path(samples, patches_field)
+    floats = dataset_of(samples).get_field_schema(ftype=fo.FloatField, flat=True)
+    names = [name for name in floats if name.startswith(f"{path}.") and recorded(samples, name) == SCORES]
+    return [name.removeprefix(f"{path}.") for name in names]
+
+
 def last_change(samples: Any) -> tuple[int, Any]:
     """Something that differs after any sample of the dataset was added, edited or removed."""
     dataset = dataset_of(samples)
@@ -436,6 +501,14 @@ def write_scores(samples: Any, path: str, scores: Mapping[str, float]) -> None:
         dataset.add_sample_field(path, fo.FloatField)
         record(samples, path, SCORES)
     dataset.set_label_values(path, dict(scores))
+
+
+def delete_attribute(samples: Any, path: str) -> int:
+    """Remove an attribute from all objects of the dataset, and from its schema; how many had it."""
+    dataset = dataset_of(samples)
+    count = dataset.count(path)
+    dataset.delete_sample_field(path)
+    return count
 
 
 def require_heatmap_field(samples: Any, field: str) -> None:

@@ -68,7 +68,7 @@ def read_image(source: Any, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX
     if isinstance(source, Image.Image):
         picture, name = source, "the image"
     else:
-        content, name = _content(source, max_bytes)
+        content, name = read_content(source, max_bytes)
         picture = open_image(content, name)
     width, height = picture.size
     if width * height > max_pixels:
@@ -93,8 +93,12 @@ def as_rgb(picture: Image.Image) -> Image.Image:
     return upright.convert("RGB")
 
 
-def _content(source: Any, max_bytes: int) -> tuple[bytes, str]:
-    """The bytes of a file, no more than allowed, and what to call it."""
+def read_content(source: Any, max_bytes: int) -> tuple[bytes, str]:
+    """The bytes of a file, no more than allowed, and what to call it.
+
+    Raises:
+        ImageError: there is none, or it is empty or too large
+    """
     if isinstance(source, (bytes, bytearray, memoryview)):
         content, name = bytes(source), "the image"
     elif isinstance(source, (str, os.PathLike)):

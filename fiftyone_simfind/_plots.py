@@ -144,17 +144,9 @@ def _tile(match: Match) -> tuple[Image.Image, list[float]]:
     """The crop of a match, and where on it the box lies as far as it is inside the image: left, top, right, bottom."""
     with Image.open(match.filepath) as image:
         whole = ImageOps.exif_transpose(image).convert("RGB")
-    x, y, w, h = match.bounding_box
-    left, right = _span(x - MARGIN * w, x + (1 + MARGIN) * w, whole.width)
-    top, bottom = _span(y - MARGIN * h, y + (1 + MARGIN) * h, whole.height)
+    left, top, right, bottom = bx.around(match.bounding_box, whole.size, MARGIN)
     part = whole.crop((left, top, right, bottom))
     scale = TILE_PIXELS / max(part.size)
     white = (TILE_PIXELS - scale * np.array(part.size)) / 2  # on either side of the crop
     corners = bx.to_absolute(bx.clip(match.bounding_box), whole.size).reshape(2, 2) - [left, top]
     return ImageOps.pad(part, (TILE_PIXELS, TILE_PIXELS), color="white"), (corners * scale + white).ravel().tolist()
-
-
-def _span(start: float, stop: float, length: int) -> tuple[int, int]:
-    """A relative span in pixels, inside ``length`` of them and at least one long."""
-    first = min(max(round(start * length), 0), length - 1)
-    return first, min(max(round(stop * length), first + 1), length)

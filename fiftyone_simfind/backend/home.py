@@ -24,6 +24,7 @@ from fiftyone_simfind.backend.state import State
 from fiftyone_simfind.errors import BrainRunError
 from fiftyone_simfind.numerics import vectors as vx
 from fiftyone_simfind.numerics import whitening as wh
+from fiftyone_simfind.numerics.ids import Lookup
 from fiftyone_simfind.numerics.parts import Part
 from fiftyone_simfind.numerics.whitening import Whitening
 
@@ -166,6 +167,15 @@ class Home:
         dim = whitening.parts[-1].stop if whitening else before.vectors.shape[1]
         transform = whitening.apply if whitening else vx.normalize
         return changes.compare(before.sidecar, self._source, dim, transform, whole=whole)
+
+    def modified(self, before: Rows) -> int:
+        """How many samples are new, or were modified in any way, since an index was made; nothing of them is read."""
+        table = before.table
+        now = self._source.versions(table.samples, table.modified)
+        at = Lookup(table.samples).find(now.samples)
+        same = np.zeros(len(at), bool)
+        same[at >= 0] = table.modified[at[at >= 0]] == now.modified[at >= 0]
+        return int((~same).sum())
 
     def remove(self) -> None:
         """Remove all versions of the index, on this machine and in the database."""

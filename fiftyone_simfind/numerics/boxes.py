@@ -95,3 +95,26 @@ def iou(boxes_xywh: ArrayLike, others_xywh: ArrayLike) -> FloatArray:
     both = np.clip(high - low, 0, None).prod(axis=-1)
     either = a[..., 2:].prod(axis=-1) + b[..., 2:].prod(axis=-1) - both
     return np.divide(both, either, out=np.zeros_like(both), where=either > 0)
+
+
+def around(box_xywh: ArrayLike, size_wh: tuple[int, int], margin: float) -> tuple[int, int, int, int]:
+    """The whole pixels of a relative box and of a margin around it, as far as they lie inside the image.
+
+    Args:
+        box_xywh: relative ``[x, y, width, height]``
+        size_wh: of the image, in pixels
+        margin: on each side, as a share of the box's width and height
+
+    Returns:
+        left, top, right and bottom; at least one pixel, also of a box that lies outside
+    """
+    x, y, w, h = (float(number) for number in np.asarray(box_xywh))
+    left, right = _span(x - margin * w, x + (1 + margin) * w, size_wh[0])
+    top, bottom = _span(y - margin * h, y + (1 + margin) * h, size_wh[1])
+    return left, top, right, bottom
+
+
+def _span(start: float, stop: float, length: int) -> tuple[int, int]:
+    """A relative span in pixels, inside ``length`` of them and at least one long."""
+    first = min(max(round(start * length), 0), length - 1)
+    return first, min(max(round(stop * length), first + 1), length)
