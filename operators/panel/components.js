@@ -97,14 +97,14 @@
   function Steps({ schema }) {
     const { steps = [], on_step, on_form } = schema.view;
     const trigger = useTriggerPanelEvent();
-    return h(Stack, { gap: 1, "data-cy": "simfind-steps" }, steps.map(({ name, title, detail, state, action, next, options }) =>
+    return h(Stack, { gap: 1, "data-cy": "simfind-steps" }, steps.map(({ name, title, detail, state, step, action, next }) =>
       h(Stack, { key: name, direction: "row", alignItems: "center", gap: 1.5, "data-cy": `simfind-step-${name}`, "data-state": state },
         h(Box, { sx: { width: 20, textAlign: "center", fontWeight: "bold", color: MARKS[state][1] } }, MARKS[state][0]),
         h(Box, { sx: { flex: 1, minWidth: 0 } },
           h(Typography, { variant: "body1", color: "text.primary" }, title),
           detail && h(Typography, { variant: "body2", color: "text.secondary", sx: { overflowWrap: "anywhere" } }, detail)),
-        action && h(Button, { size: "small", variant: next ? "contained" : "text", onClick: () => trigger(on_step, { step: name }) }, action),
-        options && h(Button, { size: "small", variant: "text", color: "secondary", onClick: () => trigger(on_form, { step: name }) }, "Options"))));
+        step && h(Button, { size: "small", variant: next ? "outlined" : "text", onClick: () => trigger(next ? on_step : on_form, { step }) }, next ? action : `${action} …`),
+        step && next && h(Button, { size: "small", variant: "text", onClick: () => trigger(on_form, { step }) }, "Options …"))));
   }
 
   /** Running operators of this dataset; asks for their state by itself, so that no other event of the panel is lost. */
@@ -273,13 +273,14 @@
       on: number === chosen, hot: number === hot,
       events: { onClick: () => busy || pick(number), onMouseEnter: () => setHot(number), onMouseLeave: () => setHot(null), onFocus: () => setHot(number), onBlur: () => setHot(null) },
     }));
-    return h(Stack, { direction: "row", flexWrap: "wrap", gap: 2, alignItems: "flex-start" },
-      h(Box, { sx: { flex: "0 1 auto", minWidth: 240, maxWidth: { xs: "100%", sm: "calc(100% - 216px)" } } },
+    const beside = { "@container (min-width: 480px)": { maxWidth: "calc(100% - 216px)" } }; // in a narrow panel it is below
+    return h(Box, { sx: { containerType: "inline-size", opacity: busy ? 0.6 : 1 } }, h(Stack, { direction: "row", flexWrap: "wrap", gap: 2, alignItems: "flex-start" },
+      h(Box, { sx: { maxWidth: "100%", ...beside } },
         h(Box, { sx: { position: "relative", display: "inline-block", lineHeight: 0, maxWidth: "100%" } },
           h("img", { src: look.image, alt: "The photo", style: { maxWidth: "100%", maxHeight: TALL, borderRadius: 4 } }),
           objects.filter(({ whole }) => !whole).map((object) => h(NumberedBox, { key: object.number, object })))),
       h(Stack, { role: "group", "aria-label": "Objects in the photo", sx: { width: 200, maxHeight: TALL, overflowY: "auto", p: "2px" }, gap: 0.5 },
-        objects.map((object) => h(Line, { key: object.number, object }))));
+        objects.map((object) => h(Line, { key: object.number, object })))));
   }
 
   const paint = ({ on, hot }) => (on ? "#ff6d04" : hot ? "#ffd54f" : "#ffffff");
