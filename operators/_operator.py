@@ -64,14 +64,21 @@ class Operator(foo.Operator):
         return types.Property(outputs, view=types.View(label="Nothing was done"))
 
     def execute(self, ctx: Any) -> Any:
+        tell = self.failed
         try:
             form = self._form(ctx)
+            tell = self.refused
             form.require_sound(ctx.params)
+            tell = self.failed
             return self.run(ctx, form)
         except Exception as error:
             if not in_the_app(ctx):
                 raise
-            return self.failed(ctx, in_words(error))
+            return tell(ctx, in_words(error))
+
+    def refused(self, ctx: Any, text: str) -> Any:
+        """Tell the App what is wrong with what was filled in."""
+        return self.failed(ctx, text)
 
     def failed(self, ctx: Any, text: str) -> Any:
         """Tell the App that nothing was done, and why."""

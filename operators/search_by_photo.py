@@ -100,7 +100,9 @@ def _ask_photo(ctx, form):
     settings = _settings.load()
     view = types.FileView(types=KINDS, max_size=settings.max_bytes)
     about = "A JPEG, PNG, WebP, BMP, GIF or TIFF; its objects are found first, and then you choose one"
-    field = form.inputs.define_property("photo", types.UploadedFile(), label="Photo", description=about, view=view)
+    # FiftyOne cannot check a file that is none.
+    kind = types.UploadedFile() if isinstance(ctx.params.get("photo", {}), (dict, type(None))) else types.String()
+    field = form.inputs.define_property("photo", kind, label="Photo", description=about, view=view)
     photo, url = form.value("photo"), form.value("url")
     if settings.allow_urls:
         form.inputs.str("url", label="Or its address", description="http:// or https://, of an image")

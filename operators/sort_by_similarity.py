@@ -50,10 +50,10 @@ class SortBySimilarity(Operator):
         view = simfind.sort_by_similarity(searched(ctx), chosen.ids, negatives=chosen.negatives or None, **options)
         return show(ctx, view, options["brain_key"])
 
-    def failed(self, ctx, text):
-        """A button has no form in which to say what is wrong; the form that it opens does."""
-        if ctx.params or ctx.dataset is None or not selection(ctx).problem(_forms.object_indexes(ctx), None):
-            return super().failed(ctx, text)
+    def refused(self, ctx, text):
+        """A button has no form in which to say what is wrong with the selection; the form that it opens does."""
+        if ctx.params:
+            return super().refused(ctx, text)
         ctx.prompt(self.uri)
         return {"error": text}
 
