@@ -85,3 +85,16 @@ def _in_folders(path: str, model: str) -> str:
 def _short(model: Any) -> str:
     shown = repr(model)
     return shown if len(shown) <= 100 else f"{shown[:97]}..."
+
+
+def offered(*, finds_objects: bool) -> dict[str, str]:
+    """Models to choose from, by what each is shown as: YOLO's, those in the folders, and networks that look at crops.
+
+    Args:
+        finds_objects: without the last, which find no objects
+    """
+    models = {name: name for name in SUGGESTED if name != OWN} | {OWN: f"{OWN} (the showroom of the demo)"}
+    for folder in map(os.path.expanduser, _settings.load().weights_folders):
+        found = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+        models |= {os.path.join(folder, name): name for name in found if name.endswith(".pt")}
+    return models if finds_objects else models | {name: f"{name}, of crops" for name in TORCHVISION}

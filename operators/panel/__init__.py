@@ -6,6 +6,7 @@ import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
 from ._common import alert
+from .map import MapTab
 from .photo import PhotoTab
 from .pictures import ObjectPictures
 from .search import SearchTab
@@ -13,10 +14,10 @@ from .setup import SetupTab
 
 logger = logging.getLogger(__name__)
 
-TABS = {"setup": "Set up", "search": "Search", "photo": "Photo"}
+TABS = {"setup": "Set up", "search": "Search", "photo": "Photo", "map": "Map"}
 
 
-class ObjectSearch(SetupTab, SearchTab, PhotoTab, foo.Panel):
+class ObjectSearch(SetupTab, SearchTab, PhotoTab, MapTab, foo.Panel):
     """Set up, search, look at an outside photo, a map and the quality: one tab each."""
 
     @property
@@ -29,12 +30,22 @@ class ObjectSearch(SetupTab, SearchTab, PhotoTab, foo.Panel):
             help_markdown="Find objects, index them, and see every object that looks like one of them",
         )
 
+    def on_load(self, ctx):
+        """The panel was opened, or the page was loaded again, perhaps with another dataset."""
+        if ctx.panel.get_state("dataset") != ctx.dataset_name:
+            ctx.panel.state.clear()
+            ctx.panel.set_state("dataset", ctx.dataset_name)
+        self.on_setup_look(ctx)
+
     def on_change_dataset(self, ctx):
-        """Another dataset was opened: what the panel knew is of no use."""
-        ctx.panel.state.clear()
+        """Another dataset was opened, of which the panel knows nothing; the App says so whenever it draws it anew."""
+        if ctx.panel.get_state("dataset") != ctx.dataset_name:
+            self.on_load(ctx)
 
     def on_tab(self, ctx):
-        """Another tab was chosen: the App has put its name into the state; nothing but drawing it is to be done."""
+        """Another tab was chosen: the App has put its name into the state."""
+        if ctx.panel.get_state("tab") == "setup":
+            self.on_setup_look(ctx)
 
     def render(self, ctx):
         """What the panel shows."""
@@ -57,5 +68,5 @@ class ObjectSearch(SetupTab, SearchTab, PhotoTab, foo.Panel):
         return types.Property(panel, view=types.GridView(orientation="vertical", gap=2, **PADDED))
 
 
-PADDED = {"componentsProps": {"grid": {"sx": {"px": 2}}}}
+PADDED = {"componentsProps": {"grid": {"sx": {"px": 2, "gridTemplateColumns": "minmax(0, 1fr)"}}}}
 PANEL = (ObjectSearch, ObjectPictures)

@@ -8,7 +8,7 @@ from typing import Any
 
 import fiftyone.operators.types as types
 
-import fiftyone_simfind as simfind
+from .._errors import in_words
 
 PLUGIN = "@simfind/objects"
 
@@ -20,9 +20,10 @@ def told(handler: Callable) -> Callable:
     def handle(self: Any, ctx: Any) -> Any:
         try:
             return handler(self, ctx)
-        except simfind.SimfindError as error:
-            ctx.ops.notify(str(error), variant="error")
-            return {"error": str(error)}
+        except Exception as error:  # of any kind; the App would show its traceback
+            text = in_words(error)
+            ctx.ops.notify(text, variant="error")
+            return {"error": text}
 
     return handle
 
@@ -48,3 +49,9 @@ def choices(panel: types.Object, name: str, label: str, shown: dict[str, str], d
     for value, words in shown.items():
         view.add_choice(value, label=words)
     panel.enum(name, list(shown), label=label, default=default, view=view, **options)
+
+
+def jobs(panel: types.Object, on_done: Callable) -> None:
+    """What is under way on the dataset, with its progress and a button to stop it."""
+    asked = {"status_operator": f"{PLUGIN}/job_status", "cancel_operator": f"{PLUGIN}/cancel_job"}
+    part(panel, "jobs", "Jobs", **asked, on_done=on_done)

@@ -121,6 +121,7 @@
     }, [seconds]);
     const jobs = status.result?.jobs || [];
     const now = jobs.filter((job) => job.state === "running");
+    const last = jobs.find((job, rank) => rank === 0 && ["failed", "cancelled"].includes(job.state)); // until something else is run
     const names = now.map((job) => job.operator).join(" ");
     useEffect(() => {
       if (running.current && running.current !== names && on_done) trigger(on_done, {});
@@ -130,7 +131,8 @@
       h(Box, { sx: { flex: 1 } },
         text("body2", "text.primary", job.label, job.total ? `: ${job.done} of ${job.total} ${job.unit}` : ""),
         h(LinearProgress, job.total ? { variant: "determinate", value: (100 * job.done) / job.total } : {})),
-      h(Button, { size: "small", onClick: () => cancel.execute({ operator: job.operator }) }, "Cancel"))));
+      h(Button, { size: "small", onClick: () => cancel.execute({ operator: job.operator }) }, "Cancel"))),
+      last && h(Alert, { severity: last.state === "failed" ? "error" : "warning" }, `${last.label}: ${last.message}`));
   }
 
   const LONGEST = 2048; // pixels of a photo's longest side that are sent; networks look at fewer
@@ -273,13 +275,14 @@
       on: number === chosen, hot: number === hot,
       events: { onClick: () => busy || pick(number), onMouseEnter: () => setHot(number), onMouseLeave: () => setHot(null), onFocus: () => setHot(number), onBlur: () => setHot(null) },
     }));
-    const beside = { "@container (min-width: 480px)": { maxWidth: "calc(100% - 216px)" } }; // in a narrow panel it is below
+    const wide = (sx) => ({ "@container (min-width: 480px)": sx }); // in a narrow panel the list is below the photo
+    const list = { flexDirection: "row", flexWrap: "wrap", maxHeight: TALL, overflowY: "auto", p: "2px", "& > *": { minWidth: 160 } };
     return h(Box, { sx: { containerType: "inline-size", opacity: busy ? 0.6 : 1 } }, h(Stack, { direction: "row", flexWrap: "wrap", gap: 2, alignItems: "flex-start" },
-      h(Box, { sx: { maxWidth: "100%", ...beside } },
+      h(Box, { sx: { maxWidth: "100%", ...wide({ maxWidth: "calc(100% - 216px)" }) } },
         h(Box, { sx: { position: "relative", display: "inline-block", lineHeight: 0, maxWidth: "100%" } },
           h("img", { src: look.image, alt: "The photo", style: { maxWidth: "100%", maxHeight: TALL, borderRadius: 4 } }),
           objects.filter(({ whole }) => !whole).map((object) => h(NumberedBox, { key: object.number, object })))),
-      h(Stack, { role: "group", "aria-label": "Objects in the photo", sx: { width: 200, maxHeight: TALL, overflowY: "auto", p: "2px" }, gap: 0.5 },
+      h(Box, { role: "group", "aria-label": "Objects in the photo", sx: { display: "flex", gap: 0.5, ...list, ...wide({ flexDirection: "column", flexWrap: "nowrap", width: 200 }) } },
         objects.map((object) => h(Line, { key: object.number, object })))));
   }
 

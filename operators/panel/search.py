@@ -14,7 +14,12 @@ from .._selection import HOW_TO_SELECT, searched, selection
 from . import _photos
 from ._common import PLUGIN, alert, choices, part, row, told
 
-SCOPES = {"all": "all classes", "same_class": "same class", "other_classes": "other classes", "chosen": "chosen classes"}
+SCOPES = {
+    "all": "all classes",
+    "same_class": "same class",
+    "other_classes": "other classes",
+    "chosen": "chosen classes",
+}
 EMPHASES = {"none": "all alike", "look": "colours", "shape": "shape and pattern", "kind": "kind of thing"}
 MAX_MATCHES = 200  # are shown as pictures; the operator shows more of them in the grid
 MAX_HISTORY = 20
@@ -48,7 +53,8 @@ class SearchTab:
         """Draw the tab."""
         indexes = _forms.object_indexes(ctx)
         if not indexes:
-            return alert(panel, "none", "This dataset has no index of objects. “Set up” makes one", "warning")
+            alert(panel, "none", "This dataset has no index of objects. “Set up” makes one", "warning")
+            return
         self._render_query(ctx, panel)
         self.render_options(ctx, panel)
         self.render_found(ctx, panel)
@@ -56,7 +62,8 @@ class SearchTab:
     def _render_query(self, ctx: Any, panel: types.Object) -> None:
         query = ctx.panel.get_state("search.next") or ctx.panel.get_state("search.query")
         if not query:
-            return alert(panel, "how", HOW_TO_SELECT)
+            alert(panel, "how", HOW_TO_SELECT)
+            return
         self.render_wanted(ctx, panel, query)
         if query.get("problem"):
             alert(panel, "problem", query["problem"], "warning")
@@ -81,7 +88,8 @@ class SearchTab:
         second.bool("reverse", label="Least similar first", default=False)
         panel.define_property("options", form, view=types.VStackView(gap=1))
         buttons = row(panel, "buttons")
-        buttons.btn("search", label="Search", on_click=on_search or self.on_search, variant="contained", icon="image_search")
+        search = on_search or self.on_search
+        buttons.btn("search", label="Search", on_click=search, variant="contained", icon="image_search")
         if ctx.panel.get_state("search.history"):
             buttons.btn("back", label="Back", on_click=self.on_search_back, icon="arrow_back")
 

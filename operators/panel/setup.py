@@ -1,9 +1,156 @@
 """What exists, and what is to be done next."""
 
+from __future__ import annotations
+
+from typing import Any
+
+import fiftyone as fo
+import fiftyone.operators as foo
+import fiftyone.operators.types as types
+
+import fiftyone_simfind as simfind
+
+from .. import _jobs, _weights
+from . import _steps
+from ._common import PLUGIN, alert, choices, jobs, part, row, told
+
+TARGETS = {"DATASET": "all images", "CURRENT_VIEW": "the view in the grid", "SELECTED_SAMPLES": "the ticked images"}
+WHEN = {"now": "now", "scheduled": "scheduled, for “fiftyone delegated launch”"}
+OPERATORS = {
+    "detect": "detect_objects",
+    "embed": "embed_objects",
+    "build_index": "build_index",
+    "refresh": "refresh_index",
+    "visualize": "visualize_objects",
+}
+NEW_FIELD = "objects"
+
 
 class SetupTab:
-    """The tab "Set up"."""
+    """The tab "Set up": the steps from images to a search, and one button that takes all that are missing.
 
-    def render_setup(self, ctx, panel):
+    The panel's state holds ``setup.seen``, what exists, and ``setup.chain``, the step that was started by that button.
+    """
+
+    def look(self, ctx: Any) -> None:
+        """Find out what exists; it is kept in the state, because drawing must not ask the database again."""
+        seen = simfind.overview(ctx.dataset) if ctx.dataset else None
+        best = seen.best.patches_field if seen and seen.best else None
+        ctx.panel.set_state("setup.seen", {**seen.to_dict(), "best": best} if seen else None)
+
+    @told
+    def on_setup_look(self, ctx: Any) -> None:
+        """The user wants to know what exists now."""
+        self.look(ctx)
+
+    @told
+    def on_setup_done(self, ctx: Any) -> None:
+        """An operator has ended: see what exists now, and take the next step when all were asked for."""
+        self.look(ctx)
+        before = ctx.panel.get_state("setup.chain")
+        step = self._missing(ctx)
+        ended = next(iter(_jobs.jobs(ctx)), {}).get("state")
+        if before and ended == "done" and step in _steps.UP_TO_A_SEARCH and step != before:
+            self._start(ctx, step)
+            ctx.panel.set_state("setup.chain", step)
+        else:
+            ctx.panel.set_state("setup.chain", None)
+
+    def on_setup_field(self, ctx: Any) -> None:
+        """Another field was chosen: the steps are drawn for it."""
+
+    def render_setup(self, ctx: Any, panel: types.Object) -> None:
         """Draw the tab."""
-        panel.md("Nothing yet", name="nothing")
+        seen = ctx.panel.get_state("setup.seen")
+        if not seen:
+            alert(panel, "no_dataset", "Open a dataset of images first", "warning")
+        elif not seen["samples"]:
+            alert(panel, "no_images", "This dataset has no images. Add some to it first", "warning")
+        else:
+            self._render_steps(ctx, panel, seen)
+        jobs(panel, self.on_setup_done)
+
+    def _render_steps(self, ctx: Any, panel: types.Object, seen: dict) -> None:
+        missing = self._missing(ctx)
+        lines = _steps.lines(seen, self._field(ctx))
+        part(panel, "steps", "Steps", steps=lines, on_step=self.on_setup_step, on_form=self.on_setup_form)
+        self._render_options(ctx, panel, seen, missing)
+        buttons = row(panel, "buttons")
+        if missing in _steps.UP_TO_A_SEARCH:
+            buttons.btn("all", label="Make objects searchable", on_click=self.on_setup_all, variant="contained")
+        elif missing in (None, "visualize"):
+            buttons.btn("choose", label="Choose an object", on_click=self.on_setup_choose, variant="contained")
+        buttons.btn("look", label="Look again", on_click=self.on_setup_look)
+
+    def _render_options(self, ctx: Any, panel: types.Object, seen: dict, missing: str | None) -> None:
+        form = row(panel, "run")
+        names = [field["patches_field"] for field in seen["fields"]]
+        if len(names) > 1:
+            shown = {name: name for name in names}
+            choices(form, "field", "Objects in", shown, seen["best"], on_change=self.on_setup_field)
+        if missing in ("detect", "embed"):
+            models = _weights.offered(finds_objects=missing == "detect")
+            choices(form, "model", "Model", models, next(iter(models)))
+            choices(form, "target", "Images", TARGETS, "DATASET")
+        if missing and fo.config.allow_legacy_orchestrators:
+            choices(form, "when", "When", WHEN, "now")
+
+    def _field(self, ctx: Any) -> dict[str, Any] | None:
+        """The field of objects that is shown: the chosen one, or the one that has come furthest."""
+        seen = ctx.panel.get_state("setup.seen") or {"fields": []}
+        fields = {field["patches_field"]: field for field in seen["fields"]}
+        return fields.get(ctx.panel.get_state("run.field")) or fields.get(seen.get("best"))
+
+    def _missing(self, ctx: Any) -> str | None:
+        field = self._field(ctx)
+        return field["next_step"] if field else "detect"
+
+    @told
+    def on_setup_all(self, ctx: Any) -> None:
+        """Take the first missing step; :meth:`on_setup_done` takes the others."""
+        step = self._missing(ctx)
+        self._start(ctx, step)
+        ctx.panel.set_state("setup.chain", step)
+
+    @told
+    def on_setup_choose(self, ctx: Any) -> None:
+        """Show the objects in the grid, where one can be ticked, and the tab that searches for it."""
+        ctx.ops.set_view(view=ctx.dataset.to_patches(self._field(ctx)["patches_field"]))
+        ctx.panel.set_state("tab", "search")
+
+    @told
+    def on_setup_step(self, ctx: Any) -> None:
+        """Take one step, with the options beside it."""
+        self._start(ctx, ctx.params["step"])
+
+    @told
+    def on_setup_form(self, ctx: Any) -> None:
+        """Show a step's full form."""
+        step = ctx.params["step"]
+        ctx.prompt(f"{PLUGIN}/{OPERATORS[step]}", params=self._params(ctx, step))
+
+    def _start(self, ctx: Any, step: str) -> None:
+        uri, params = f"{PLUGIN}/{OPERATORS[step]}", self._params(ctx, step)
+        if ctx.panel.get_state("run.when") == "scheduled":
+            request = {"dataset_name": ctx.dataset.name, "view": ctx.request_params.get("view"), "params": params}
+            foo.execute_operator(uri, {**ctx.request_params, **request}, request_delegation=True)
+            ctx.ops.notify("Scheduled. “fiftyone delegated launch” runs it", variant="success")
+        else:
+            ctx.trigger(uri, {**params, "quiet": True})
+
+    def _params(self, ctx: Any, step: str) -> dict[str, Any]:
+        """What an operator is given: the field or its index, and the options beside the steps."""
+        field, run = self._field(ctx), ctx.panel.get_state("run") or {}
+        name = field["patches_field"] if field else NEW_FIELD
+        if step in ("detect", "embed"):
+            model = run.get("model") or next(iter(_weights.offered(finds_objects=step == "detect")))
+            looks = {"model": model, "view_target": run.get("target") or "DATASET"}
+            if step == "detect":  # what found other boxes than YOLO's has a field of its own
+                return {"label_field": name if field and not field["objects"] else NEW_FIELD, **looks}
+            return {"patches_field": name, **looks}
+        if step == "build_index":
+            return {"patches_field": name}
+        indexes = ctx.panel.get_state("setup.seen.indexes") or []
+        own = [index for index in indexes if index["patches_field"] == name]
+        stale = [index for index in own if index["stale"]] if step == "refresh" else []
+        return {"brain_key": (stale or own)[0]["brain_key"]} if own else {}

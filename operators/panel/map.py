@@ -1,0 +1,235 @@
+"""The objects as points, where those that look alike lie together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fiftyone as fo
+import fiftyone.operators.types as types
+import numpy as np
+from bson import json_util
+
+import fiftyone_simfind as simfind
+
+from .. import _forms
+from ._common import PLUGIN, alert, choices, jobs, part, row, told
+from ._map_plot import layout, traces
+
+COLORS = {"label": "class", "score": "score to the query", "cluster": "cluster"}
+MAX_POINTS = 10_000
+CONFIG = {"modeBarButtonsToRemove": ["toImage", "autoScale2d"], "displayModeBar": True}
+LONGEST_VIEW = 10_000  # characters of a view that is remembered
+NO_QUERY = (
+    "There is nothing to score yet. Click a point and “Search for this one”, or search for something in the tab “Search”"
+)
+
+
+class MapTab:
+    """The tab "Map".
+
+    The panel's state holds ``map_options``, the ``map.picked`` point, ``map.lassoed``, how many were drawn around,
+    ``map.before``, the view that the grid showed then, and ``map.revision``, which grows when a lasso is to go.
+    """
+
+    def render_map(self, ctx: Any, panel: types.Object) -> None:
+        """Draw the tab."""
+        indexes = _forms.object_indexes(ctx)
+        if not indexes:
+            return alert(panel, "none", "This dataset has no index of objects. “Set up” makes one", "warning")
+        brain_key = self._map_index(ctx, indexes)
+        known = visualizations(ctx, indexes[brain_key])
+        if not known:
+            return self._offer_map(panel, f"The index “{brain_key}” has no map yet")
+        self._render_map_options(ctx, panel, indexes, known)
+        if self._map_option(ctx, "color_by") == "score" and not self._map_query(ctx):
+            alert(panel, "no_query", NO_QUERY)
+        try:
+            shown = self.map_points(ctx)
+        except simfind.SimfindError as error:
+            return alert(panel, "wrong", str(error), "error")
+        self._render_notices(ctx, panel, shown)
+        self._render_plot(ctx, panel, shown)
+        self._render_picked(ctx, panel, brain_key)
+
+    def _offer_map(self, panel: types.Object, why: str) -> None:
+        alert(panel, "no_map", f"{why}. UMAP puts objects that look alike beside each other")
+        row(panel, "offer").btn(
+            "compute", label="Compute the map", on_click=self.on_map_compute, variant="contained", icon="bubble_chart"
+        )
+        jobs(panel, self.on_map_made)
+
+    def _render_map_options(
+        self, ctx: Any, panel: types.Object, indexes: dict[str, str], known: dict[str, str]
+    ) -> None:
+        form = row(panel, "map_options")
+        choices(form, "color_by", "Colour by", COLORS, "label", on_change=self.on_map_options)
+        if len(known) > 1:
+            choices(form, "viz_key", "Map", known, next(iter(known)), on_change=self.on_map_options)
+        if len(indexes) > 1:
+            names = {name: name for name in indexes}
+            default = self._map_index(ctx, indexes)
+            choices(form, "brain_key", "Index", names, default, on_change=self.on_map_options)
+
+    def _render_notices(self, ctx: Any, panel: types.Object, shown: Any) -> None:
+        lassoed = ctx.panel.get_state("map.lassoed")
+        words = [f"{shown.total:,} objects"]
+        if len(shown) < shown.total:
+            words = [f"{len(shown):,} of {shown.total:,} objects shown, chosen at random"]
+        words.append(f"{lassoed:,} in the grid" if lassoed else "draw around points to see them in the grid")
+        notices = row(panel, "notices")
+        notices.md(" · ".join(words), name="count")
+        if lassoed or ctx.panel.get_state("map.picked"):
+            notices.btn("clear", label="Clear", on_click=self.on_map_clear, icon="clear")
+        if shown.missing:
+            self._offer_map(panel, f"{shown.missing:,} objects are newer than this map")
+
+    def _render_plot(self, ctx: Any, panel: types.Object, shown: Any) -> None:
+        picked = (ctx.panel.get_state("map.picked") or {}).get("id")
+        color = self._map_option(ctx, "color_by")
+        revision = f"{shown.viz_key} {color} {ctx.panel.get_state('map.revision') or 0}"
+        plot = layout(shown, keep_zoom=shown.viz_key, keep_lasso=revision)
+        panel.plot("map_plot", data=traces(shown, picked), layout=plot, config=CONFIG, height="500px")
+        events = {"on_point": self.on_map_point, "on_lasso": self.on_map_lasso, "on_clear": self.on_map_unlasso}
+        part(panel, "map_events", "PlotEvents", shown=_token(shown), **events)
+
+    def _render_picked(self, ctx: Any, panel: types.Object, brain_key: str) -> None:
+        picked = ctx.panel.get_state("map.picked")
+        if picked:
+            strip = {"items": [picked], "brain_key": brain_key, "pictures": f"{PLUGIN}/object_pictures"}
+            place = row(panel, "picked")
+            part(place, "object", "Strip", **strip, on_open=self.on_open_match)
+            place.btn("search", label="Search for this one", on_click=self.on_map_search, icon="image_search")
+        if ctx.panel.get_state("map.searched"):
+            self.render_found(ctx, panel)
+
+    # --- what the map shows -------------------------------------------------------------------------------------------
+
+    def _map_option(self, ctx: Any, key: str) -> Any:
+        given = (ctx.panel.get_state("map_options") or {}).get(key)
+        return given or ("label" if key == "color_by" else None)
+
+    def _map_index(self, ctx: Any, indexes: dict[str, str]) -> str:
+        asked = [self._map_option(ctx, "brain_key"), (ctx.panel.get_state("search.query") or {}).get("brain_key")]
+        return next((key for key in asked if key in indexes), next(iter(indexes)))
+
+    def _map_query(self, ctx: Any) -> list[Any]:
+        query = ctx.panel.get_state("search.query") or {}
+        return [*(query.get("ids") or []), *self.photo_candidates(ctx, query)]
+
+    def map_points(self, ctx: Any) -> Any:
+        """The points that are drawn; those of a query that this index does not know are drawn without it."""
+        indexes = _forms.object_indexes(ctx)
+        brain_key = self._map_index(ctx, indexes)
+        known = visualizations(ctx, indexes[brain_key])
+        viz_key = self._map_option(ctx, "viz_key")
+        query, color = self._map_query(ctx) or None, self._map_option(ctx, "color_by")
+        negatives = (ctx.panel.get_state("search.query") or {}).get("negatives") or None
+        options = {"brain_key": brain_key, "viz_key": viz_key if viz_key in known else None, "max_points": MAX_POINTS}
+        if query is None:
+            return simfind.map_points(ctx.dataset, **options, color_by="label" if color == "score" else color)
+        try:
+            return simfind.map_points(ctx.dataset, **options, color_by=color, query=query, negatives=negatives)
+        except simfind.QueryError:
+            if color == "score":
+                raise
+            return simfind.map_points(ctx.dataset, **options, color_by=color)
+
+    def _map_rows(self, ctx: Any, numbers: list[Any]) -> tuple[Any, list[int]] | None:
+        """The map, and the rows of some of its points; None when the browser shows another map."""
+        shown = self.map_points(ctx)
+        rows = sorted({int(number) for number in numbers})
+        if ctx.params.get("shown") != _token(shown) or not rows or rows[0] < 0 or rows[-1] >= len(shown):
+            ctx.ops.notify("The map has changed since it was drawn. Try again", variant="warning")
+            return None
+        return shown, rows
+
+    # --- what the user does -------------------------------------------------------------------------------------------
+
+    def on_map_options(self, ctx: Any) -> None:
+        """The map is to be coloured otherwise, or is another one."""
+
+    def on_map_made(self, ctx: Any) -> None:
+        """A map was computed: it is drawn."""
+
+    @told
+    def on_map_compute(self, ctx: Any) -> None:
+        """Have UMAP put the objects onto a map."""
+        indexes = _forms.object_indexes(ctx)
+        brain_key = self._map_index(ctx, indexes)
+        known = visualizations(ctx, indexes[brain_key])
+        params = {"brain_key": brain_key, "method": "umap", "quiet": True}
+        if f"{brain_key}_umap" in known:
+            params |= {"overwrite": True, "confirm": True}
+        ctx.trigger(f"{PLUGIN}/visualize_objects", params)
+
+    @told
+    def on_map_point(self, ctx: Any) -> None:
+        """A point was clicked."""
+        found = self._map_rows(ctx, [ctx.params["number"]])
+        if found is not None:
+            shown, (number,) = found
+            picked = {"id": shown.label_ids[number], "sample_id": shown.sample_ids[number]}
+            label = shown.labels[number]
+            ctx.panel.set_state("map.picked", {**{k: str(v) for k, v in picked.items()}, "label": label})
+
+    @told
+    def on_map_lasso(self, ctx: Any) -> None:
+        """Points were drawn around: the grid shows their objects, in the order of the dataset."""
+        found = self._map_rows(ctx, ctx.params["numbers"])
+        if found is not None:
+            shown, rows = found
+            if not ctx.panel.get_state("map.lassoed"):
+                ctx.panel.set_state("map.before", _remembered(ctx.view))
+            ctx.panel.set_state("map.lassoed", len(rows))
+            ctx.ops.set_view(view=shown.view(np.array(rows)))
+
+    @told
+    def on_map_unlasso(self, ctx: Any) -> None:
+        """The lasso is to go: the grid shows what it showed before."""
+        if not ctx.panel.get_state("map.lassoed"):
+            return
+        before = ctx.panel.get_state("map.before")
+        ctx.panel.set_state("map.lassoed", None)
+        ctx.panel.set_state("map.revision", (ctx.panel.get_state("map.revision") or 0) + 1)
+        if before:
+            ctx.ops.set_view(view=fo.DatasetView._build(ctx.dataset, json_util.loads(before)))
+        else:
+            ctx.ops.clear_view()
+
+    @told
+    def on_map_clear(self, ctx: Any) -> None:
+        """No point is to be picked, and no lasso drawn."""
+        ctx.panel.set_state("map.picked", None)
+        ctx.panel.set_state("map.searched", None)
+        self.on_map_unlasso(ctx)
+
+    @told
+    def on_map_search(self, ctx: Any) -> None:
+        """Search for the object of the point that was clicked, and colour the map by the scores."""
+        picked = ctx.panel.get_state("map.picked")
+        if not picked:
+            return ctx.ops.notify("Click a point first", variant="warning")
+        brain_key = self._map_index(ctx, _forms.object_indexes(ctx))
+        self.search_for(ctx, {"ids": [picked["id"]], "negatives": [], "brain_key": brain_key})
+        ctx.panel.set_state("map_options.color_by", "score")
+        ctx.panel.set_state("map.searched", True)
+
+
+def visualizations(ctx: Any, patches_field: str) -> dict[str, str]:
+    """How each map of the objects of a field is called, by its name."""
+    found = {}
+    for key in ctx.dataset.list_brain_runs(type="visualization"):
+        config = ctx.dataset.get_brain_info(key).config
+        if getattr(config, "patches_field", None) == patches_field:
+            found[key] = f"{key} ({config.method})"
+    return found
+
+
+def _token(shown: Any) -> str:
+    """What tells a map from another one: numbers of points are good for one map alone."""
+    return f"{shown.viz_key} {shown.total} {len(shown)} {shown.label_ids[-1] if len(shown) else ''}"
+
+
+def _remembered(view: Any) -> str | None:
+    stages = json_util.dumps(view._serialize())
+    return stages if view._stages and len(stages) <= LONGEST_VIEW else None
