@@ -30,6 +30,7 @@ _HOMES = {
     "sort_by_similarity": "_search",
     "detect_query": "_detect_query",
     "read_image": "_photos",
+    "fetch_image": "_fetch",
     "thumbnails": "_thumbnails",
     "crop": "_thumbnails",
     "overview": "_overview",
@@ -83,6 +84,7 @@ if TYPE_CHECKING:
     from fiftyone_simfind._embed import embed
     from fiftyone_simfind._evaluate import evaluate
     from fiftyone_simfind._explain import Explanation
+    from fiftyone_simfind._fetch import fetch_image
     from fiftyone_simfind._fit import fit_metric
     from fiftyone_simfind._index import build_index
     from fiftyone_simfind._map import ObjectMap, map_points
