@@ -355,6 +355,25 @@
     return h("span", { ref: root });
   }
 
+  /** Pairs of objects, what was searched for beside what was found. */
+  function Pairs({ schema }) {
+    const { pairs = [], pictures, brain_key, on_open, on_again } = schema.view;
+    const trigger = useTriggerPanelEvent();
+    const picture = usePictures(pictures, brain_key, pairs.flatMap(({ query, found }) => [query, found]));
+    const crop = (item) => h(Crop, {
+      item, image: picture(item), open: on_open && (() => trigger(on_open, { id: item.id })),
+      actions: on_again && item.score != null ? [{ glyph: "⌕", title: "Search for this one", act: () => trigger(on_again, { id: item.id }) }] : [],
+    });
+    return h(Stack, { direction: "row", flexWrap: "wrap", gap: 1, role: "list", "data-cy": "simfind-pairs" }, pairs.map(({ query, found, rank }) =>
+      h(Stack, {
+        key: `${query.id} ${found.id}`, role: "listitem", "data-cy": "simfind-pair", direction: "row", alignItems: "center", gap: 0.5,
+        sx: { p: 0.5, borderRadius: 1, bgcolor: "action.hover" },
+      },
+        crop(query),
+        h(Stack, { alignItems: "center" }, text("body1", "text.secondary", "→"), text("caption", "text.secondary", `#${rank}`)),
+        crop(found))));
+  }
+
   const { PluginComponentType, registerComponent } = window.__fop__;
   const register = (name, component) =>
     registerComponent({ name, label: name, component, type: PluginComponentType.Component, activator: () => true });
@@ -362,5 +381,6 @@
   register("SimfindStrip", Strip);
   register("SimfindJobs", Jobs);
   register("SimfindPlotEvents", PlotEvents);
+  register("SimfindPairs", Pairs);
   register("SimfindPhoto", Photo);
 })();
