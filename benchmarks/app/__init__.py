@@ -1,0 +1,1 @@
+"""What a search costs its user in the App, beside FiftyOne's own."""
