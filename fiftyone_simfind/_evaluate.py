@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from fiftyone_simfind import _fields, _gallery, _measures
 from fiftyone_simfind._measures import Classes, Cutoffs
 from fiftyone_simfind._reports import RetrievalReport
+from fiftyone_simfind.numerics import ids as idx
 from fiftyone_simfind.numerics import retrieval
 
 
@@ -83,6 +84,8 @@ def evaluate(
         label_ids=label_ids[chosen],
         classes=Classes(classes.names, classes.codes[chosen]),
         neighbors=_classes_of(ranks.neighbors[:, : max(cutoffs.k)], classes),
+        neighbor_ids=_ids_of(ranks.neighbors[:, : max(cutoffs.k)], label_ids),
+        neighbor_scores=ranks.scores[:, : max(cutoffs.k)].clip(-1, 1),
         relevant=ranks.relevant,
         first_hits=retrieval.first_hits(ranks.hits),
         scores=_measures.per_query(ranks, cutoffs),
@@ -98,3 +101,11 @@ def _sample(rows: NDArray[np.intp], count: int | None, seed: int) -> NDArray[np.
 def _classes_of(neighbors: NDArray[np.intp], classes: Classes) -> NDArray[np.intp]:
     """The class of each neighbour, ``retrieval.PADDING`` where there is none."""
     return np.where(neighbors == retrieval.NOTHING, retrieval.PADDING, classes.codes[neighbors])
+
+
+def _ids_of(neighbors: NDArray[np.intp], label_ids: NDArray[np.str_]) -> NDArray[np.bytes_]:
+    """The id of each neighbour in 12 bytes, none where there is no neighbour."""
+    there = neighbors != retrieval.NOTHING
+    found = np.zeros(neighbors.shape, f"S{idx.WIDTH}")
+    found[there] = idx.from_hex(label_ids.tolist())[neighbors[there]]
+    return found

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from fiftyone_simfind import _packing
 from fiftyone_simfind._neighbor_table import NeighborTable
 from fiftyone_simfind.errors import BrainRunError
 
@@ -31,7 +28,7 @@ def save(dataset: Any, table: NeighborTable) -> None:
                 f'is to be kept; rename it with dataset.rename_run("{name}", "...")'
             )
     dataset.register_run(building, dataset.init_run(method=METHOD, **table.facts), overwrite=True, cache=False)
-    packed = {name: _packed(array) for name, array in table.to_arrays().items()}
+    packed = {name: _packing.pack(array) for name, array in table.to_arrays().items()}
     results = dataset.init_run_results(building, arrays=packed)
     dataset.save_run_results(building, results, cache=False)
     if dataset.has_run(key):
@@ -52,7 +49,7 @@ def load(dataset: Any, brain_key: str) -> NeighborTable:
             f'dataset "{dataset.name}" has no table of neighbours for the index "{brain_key}"; make one with '
             f'simfind.compute_neighbors(samples, brain_key="{brain_key}")'
         )
-    return NeighborTable.from_arrays({name: _unpacked(packed) for name, packed in found.arrays.items()})
+    return NeighborTable.from_arrays({name: _packing.unpack(packed) for name, packed in found.arrays.items()})
 
 
 def _run_key(brain_key: str) -> str:
@@ -61,13 +58,3 @@ def _run_key(brain_key: str) -> str:
 
 def _is_ours(dataset: Any, key: str) -> bool:
     return dataset.has_run(key) and dataset.get_run_info(key).config.method == METHOD
-
-
-def _packed(array: NDArray) -> dict[str, Any]:
-    content = base64.b64encode(array.tobytes()).decode("ascii")
-    return {"dtype": array.dtype.str, "shape": list(array.shape), "base64": content}
-
-
-def _unpacked(packed: dict[str, Any]) -> NDArray:
-    content = np.frombuffer(base64.b64decode(packed["base64"]), dtype=packed["dtype"])
-    return content.reshape(packed["shape"])

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fiftyone_simfind import _measures
+from fiftyone_simfind import _measures, _report_files
 from fiftyone_simfind._measures import Classes, Cutoffs
 from fiftyone_simfind.errors import OptionError
+from fiftyone_simfind.numerics import ids as idx
 from fiftyone_simfind.numerics import retrieval
 
 if TYPE_CHECKING:
@@ -20,6 +22,15 @@ if TYPE_CHECKING:
 WITHOUT = "(none)"  # neighbours without the attribute, in the correspondence
 OTHERS = "(others)"  # classes beyond max_classes, in the correspondence
 MAX_CLASSES = 80
+
+
+class Pair(NamedTuple):
+    """An object that was searched for and one that was found, by their label ids; ``rank`` is 1 for the nearest."""
+
+    query: str
+    neighbor: str
+    score: float
+    rank: int
 
 
 @dataclass(frozen=True)
@@ -36,6 +47,8 @@ class RetrievalReport:
         label_ids: ``(q,)`` ids of the objects that were searched for
         classes: their classes
         neighbors: ``(q, max(k))`` classes of their nearest objects, as numbers
+        neighbor_ids: ``(q, max(k))`` S12, ids of these objects; empty where there are no more
+        neighbor_scores: ``(q, max(k))`` float32 cosine similarities to them; NaN where there are no more
         relevant: ``(q,)`` how many objects are relevant to each
         first_hits: ``(q,)`` rank of the first relevant object; 0 when it lies beyond the last cut-off
         scores: measures of each query, ``(q,)`` each: ``"P@5"``, ``"recall@5"``, ``"AP@5"``, ``"hit@5"``,
@@ -51,6 +64,8 @@ class RetrievalReport:
     label_ids: NDArray[np.str_] = field(repr=False)
     classes: Classes = field(repr=False)
     neighbors: NDArray[np.intp] = field(repr=False)
+    neighbor_ids: NDArray[np.bytes_] = field(repr=False)
+    neighbor_scores: NDArray[np.float32] = field(repr=False)
     relevant: NDArray[np.intp] = field(repr=False)
     first_hits: NDArray[np.intp] = field(repr=False)
     scores: dict[str, NDArray] = field(repr=False)
@@ -108,17 +123,65 @@ class RetrievalReport:
         """
         import pandas as pd
 
-        if k is None:
-            k = max(self.cutoffs.k)
-        if not 1 <= k <= max(self.cutoffs.k):
-            raise OptionError(f"k={k} must lie in [1, {max(self.cutoffs.k)}]; run simfind.evaluate with a larger k")
         names, places = self._largest(max_classes)
-        found = self.neighbors[:, :k]
+        found = self.neighbors[:, : self._depth(k)]
         found = np.where(found >= 0, places[found], found)
         shares = retrieval.class_shares(places[self.classes.codes], found, len(names))
         table = pd.DataFrame(shares, index=names, columns=[*names, WITHOUT])
         table = table[table.notna().all(axis=1)]
         return table if table[WITHOUT].any() else table.drop(columns=WITHOUT)
+
+    def pairs(self, query_class: Any, neighbor_class: Any, k: int | None = None) -> list[Pair]:
+        """The objects behind a cell of :meth:`correspondence`: queries of a class, and their neighbours of another.
+
+        Args:
+            query_class: class of the queries
+            neighbor_class: class of their neighbours, ``"(none)"`` for those without one
+            k: how many nearest neighbours to look at; default is the largest ``k`` that was measured
+
+        Returns:
+            a :class:`Pair` for each of them, the most similar first
+
+        Raises:
+            OptionError: there is no such class, or so many neighbours are not known
+        """
+        queries = self.classes.codes == self._code(query_class)
+        without = neighbor_class == WITHOUT and WITHOUT not in self.classes.names
+        wanted = retrieval.NOTHING if without else self._code(neighbor_class)
+        rows, ranks = np.nonzero(queries[:, None] & (self.neighbors[:, : self._depth(k)] == wanted))
+        scores = self.neighbor_scores[rows, ranks]
+        order = np.lexsort((ranks, -scores))
+        rows, ranks = rows[order], ranks[order]
+        others = idx.to_hex(self.neighbor_ids[rows, ranks])
+        columns = (self.label_ids[rows].tolist(), others.tolist(), scores[order].tolist(), (ranks + 1).tolist())
+        return [Pair(*row) for row in zip(*columns, strict=True)]
+
+    def _code(self, name: Any) -> int:
+        names = self.classes.names
+        if name not in names:
+            some = ", ".join(repr(known) for known in names[:12]) + (", ..." if len(names) > 12 else "")
+            raise OptionError(f'{name!r} is no class of "{self.label_attr}" here; they are {some}')
+        return names.index(name)
+
+    def _depth(self, k: int | None) -> int:
+        """How many neighbours to look at."""
+        most = max(self.cutoffs.k)
+        if k is not None and not 1 <= k <= most:
+            raise OptionError(f"k={k} must lie in [1, {most}]; run simfind.evaluate with a larger k")
+        return most if k is None else k
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as plain JSON types, so that it can be kept: under 300 bytes for each query at ``k=10``."""
+        return _report_files.to_dict(self)
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> RetrievalReport:
+        """The report that :meth:`to_dict` was called on.
+
+        Raises:
+            OptionError: this is no such thing
+        """
+        return cls(**_report_files.from_dict(stored))
 
     def _largest(self, max_classes: int | None) -> tuple[list[Any], NDArray[np.intp]]:
         """Names to show, and which of them stands for each class."""

@@ -36,6 +36,7 @@ class Rankings(NamedTuple):
         queries: ``(q,)`` rows of the objects that are searched for
         relevant: ``(q,)`` how many objects are relevant to each
         neighbors: ``(q, depth)`` rows of the nearest objects, nearest first; -1 where there are no more
+        scores: ``(q, depth)`` float32, the inner products with these; NaN where there are no more
         hits: ``(q, depth)`` bool, the neighbours that are relevant
         r_precision: ``(q,)`` float64, precision among the first R
     """
@@ -43,6 +44,7 @@ class Rankings(NamedTuple):
     queries: NDArray[np.intp]
     relevant: NDArray[np.intp]
     neighbors: NDArray[np.intp]
+    scores: NDArray[np.float32]
     hits: BoolArray
     r_precision: FloatArray
 
@@ -139,6 +141,7 @@ def rank_all(
     rows = np.flatnonzero(counts) if queries is None else np.asarray(queries, dtype=np.intp)
     relevant = counts[rows]
     neighbors = np.full((len(rows), depth), NOTHING, dtype=np.intp)
+    found_scores = np.full(neighbors.shape, np.nan, dtype=np.float32)
     r_hits = np.zeros(len(rows), dtype=np.intp)
     step = block or max(1, BLOCK_SCORES // max(len(vectors), 1))
     for start in range(0, len(rows), step):
@@ -149,10 +152,11 @@ def rank_all(
             ranked = ranking.rank(scores[place - start], k=deep, eligible=own != own[row])
             r_hits[place] = (codes[ranked[: relevant[place]]] == codes[row]).sum()
             neighbors[place, : min(depth, len(ranked))] = ranked[:depth]
+            found_scores[place, : min(depth, len(ranked))] = scores[place - start][ranked[:depth]]
         if advance is not None:
             advance(len(some))
     hits = (neighbors != NOTHING) & (codes[neighbors] == codes[rows][:, None]) & (codes[rows] != NOTHING)[:, None]
-    return Rankings(rows, relevant, neighbors, hits, _share(r_hits, relevant))
+    return Rankings(rows, relevant, neighbors, found_scores, hits, _share(r_hits, relevant))
 
 
 def class_shares(query_classes: ArrayLike, neighbor_classes: ArrayLike, count: int) -> FloatArray:

@@ -45,6 +45,7 @@ def test_a_small_table_worked_by_hand():
     assert ranks.queries.tolist() == [0, 1, 2, 3, 4]  # nothing is relevant to the only a
     assert ranks.relevant.tolist() == [2, 1, 2, 2, 1]
     assert ranks.neighbors.tolist() == [[5, 4, 3], [5, 4, 3], [5, 4, 3], [5, 4, 2], [5, 3, 2]]
+    assert ranks.scores.tolist() == [[6, 5, 4], [12, 10, 8], [18, 15, 12], [24, 20, 12], [30, 20, 15]]
     assert ranks.hits.astype(int).tolist() == [[0, 0, 1], [0, 1, 0], [0, 0, 1], [0, 0, 1], [0, 0, 0]]
     assert retrieval.precision_at(ranks.hits, 3).tolist() == [1 / 3, 1 / 3, 1 / 3, 1 / 3, 0]
     assert retrieval.recall_at(ranks.hits, ranks.relevant, 3).tolist() == [1 / 2, 1, 1 / 2, 1 / 2, 0]

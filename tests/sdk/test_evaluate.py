@@ -215,6 +215,8 @@ def many_classes(count):
         label_ids=np.array([f"{i:024x}" for i in range(len(codes))]),
         classes=Classes(names, codes),
         neighbors=codes[ranks.neighbors[:, :5]],
+        neighbor_ids=np.array([[b"%012d" % row for row in rows] for rows in ranks.neighbors[:, :5].tolist()]),
+        neighbor_scores=ranks.scores[:, :5],
         relevant=ranks.relevant,
         first_hits=retrieval.first_hits(ranks.hits),
         scores=per_query(ranks, cutoffs),
