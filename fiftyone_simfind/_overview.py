@@ -67,6 +67,7 @@ class IndexOverview:
         size: how many objects it has; None where that cannot be told without opening it
         stale: whether a refresh may change something; None where that cannot be told
         status: how it stands to the dataset; None where that cannot be told, or not quickly
+        version: name of its present version, another one after every change; None where that cannot be told
     """
 
     brain_key: str
@@ -76,6 +77,7 @@ class IndexOverview:
     size: int | None
     stale: bool | None
     status: IndexStatus | None
+    version: str | None = None
 
 
 @dataclass(frozen=True)
@@ -200,15 +202,15 @@ def _next(objects: int, vectors: list[VectorsOverview], indexes: list[IndexOverv
 
 def _index(dataset: Any, brain_key: str, config: Any) -> IndexOverview:
     attribute = (config.embeddings_field or "").rpartition(".")[2] or None
-    size, stale, stands = None, None, None
+    size, stale, stands, version = None, None, None, None
     try:
         attribute = _gallery.vector_fields(dataset, brain_key).embeddings_field
         if config.method == NAME:
             index = _gallery.our_index(dataset, brain_key)
-            size = len(index.rows.living)
+            size, version = len(index.rows.living), index.rows.sidecar.version
             stale = index.home.modified(index.rows) > MANY
             stands = None if stale else status(dataset, brain_key=brain_key)
             stale = stale or (stands is not None and not stands.up_to_date)
     except SimfindError:  # it has to be made anew; whoever uses it is told why
         pass
-    return IndexOverview(brain_key, config.patches_field, attribute, config.method, size, stale, stands)
+    return IndexOverview(brain_key, config.patches_field, attribute, config.method, size, stale, stands, version)

@@ -46,14 +46,13 @@ class EvaluateRetrieval(Operator):
         return form
 
     def run(self, ctx, form):
-        store = ctx.store(_jobs.STORE)
         return _jobs.run(
             ctx,
             "Evaluating",
             simfind.evaluate,
             ctx.target_view(),
             options=form.options(),
-            describe=lambda report: _describe(store, report),
+            describe=lambda report: _describe(ctx, report),
         )
 
     def __call__(self, sample_collection, delegate=False, **options):
@@ -70,8 +69,8 @@ class EvaluateRetrieval(Operator):
         return types.Property(outputs, view=types.View(label="Retrieval evaluated"))
 
 
-def _describe(store, report):
-    _reports.keep(store, report)
+def _describe(ctx, report):
+    _reports.keep(ctx, report)
     means = report.means
     ks = sorted({*report.cutoffs.k, report.cutoffs.map_k})
     rows = [{"k": str(k), **{name: _number(means.get(f"{name}@{k}")) for name in MEASURES}} for k in ks]

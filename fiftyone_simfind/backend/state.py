@@ -60,6 +60,8 @@ def save(dataset: Any, run: str, state: State) -> None:
     present = runs(dataset) | {run}
     for key in store.list_keys():
         owner, _, metric = key.partition(".")
+        if not owner.isdigit():  # no run's: something else that is kept with the dataset
+            continue
         if owner not in present or (owner == run and metric not in ("", state.metric, ENGINE)):
             store.delete(key)
 

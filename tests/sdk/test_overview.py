@@ -189,3 +189,28 @@ def test_a_score_field_that_is_not_there_is_named(indexed, ids):
     simfind.sort_by_similarity(indexed, ids[0], score_field="similarity")
     with pytest.raises(FieldError, match=r'no attribute "score"; those with scores are \[\'similarity\'\]'):
         simfind.clear_scores(indexed, "objects", "score")
+
+
+def test_an_index_has_another_version_after_a_change_and_after_nothing_else(toys):
+    def version():
+        return simfind.overview(toys).indexes[0].version
+
+    simfind.build_index(toys, "objects")
+    first = version()
+    simfind.refresh(toys)
+    assert version() == first is not None
+    sample = toys.first()
+    del sample.objects.detections[0]
+    sample.save()
+    simfind.refresh(toys)
+    assert version() != first
+
+
+def test_what_else_is_kept_with_the_dataset_outlives_changes_of_an_index(toys):
+    from fiftyone.operators.store import ExecutionStore
+
+    store = ExecutionStore.create("simfind", dataset_id=toys._doc.id)
+    store.set("job:build_index", {"state": "running"})
+    simfind.build_index(toys, "objects")
+    simfind.build_index(toys, "objects", overwrite=True)
+    assert store.get("job:build_index") == {"state": "running"}
