@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fiftyone_simfind import _fields, _measures, _metric, _trials
+from fiftyone_simfind import _embedding, _fields, _measures, _metric, _trials
 from fiftyone_simfind._batches import Batches
 from fiftyone_simfind._fields import BoxedImage
 from fiftyone_simfind._measures import Classes, Cutoffs
@@ -84,8 +84,9 @@ def compare(
 
     batches = Batches(images.read, batch_size, num_workers, progress=progress)
     values = _fields.object_values(view, path, label_attr)
-    items = _trials.choose(view, path, max_objects, seed)
     sources = _load(models, view, path, image_size or _trials.DEFAULT_IMAGE_SIZE, device)
+    masks = any(_embedding.takes_masks(source) for source in sources.values())
+    items = _trials.choose(view, path, max_objects, seed, masks=masks)
     _trials.read_ahead(items)
     trials = {name: _try(name, source, items, batches) for name, source in sources.items()}
     good = np.logical_and.reduce([vx.usable(trial.vectors) for trial in trials.values()])

@@ -30,7 +30,8 @@ def detect(
     """Objects with vectors, in a field of ``Detections`` on every image.
 
     The boxes, labels and confidences are those of ``ultralytics.YOLO.predict`` for each image; the vectors come from
-    feature maps of the same forward pass. Images that an earlier run with the same settings has finished are left
+    feature maps of the same forward pass, with segmentation and OBB models of what lies inside the masks or the rotated
+    boxes, which are not stored. Images that an earlier run with the same settings has finished are left
     alone, so that a run which was stopped goes on where it was; what it had found is kept.
 
     Args:

@@ -30,6 +30,9 @@ def embed(
     Boxes, labels and all other attributes stay as they are. Objects that have a vector of the same model are left
     alone, so that a run which was stopped goes on where it was.
 
+    Where a detection has a ``mask`` or a ``mask_path``, YOLO vectors are of what lies inside. A mask that was changed
+    since is not noticed: give ``overwrite=True``.
+
     Args:
         samples: image dataset or view; of a patches view, or one with filtered labels, only the objects in it
         patches_field: field of ``Detections``
@@ -69,5 +72,6 @@ def embed(
     todo = _fields.count_boxed(view, path, missing=embeddings_field)
     report = EmbedReport(embedder.name, already_done=total - todo)
 
-    items = _fields.boxed_images(view, path, missing=embeddings_field)
+    masks = _embedding.takes_masks(embedder)
+    items = _fields.boxed_images(view, path, missing=embeddings_field, masks=masks)
     return _embedding.run(view, vectors, embedder, batches, items, todo, report)

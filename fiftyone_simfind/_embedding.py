@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from fiftyone_simfind import _fields
 from fiftyone_simfind._batches import Batches
@@ -33,7 +36,7 @@ def run(
     """
 
     def pool(some: list, pictures: list) -> list:
-        return embedder.embed(pictures, [item.boxes for item in some])
+        return vectors(embedder, some, pictures)
 
     def write(done: list) -> None:
         good = _fields.write_made(samples, path, embedder.name, done)
@@ -43,3 +46,14 @@ def run(
 
     batches.run(items, total, pool, write, report)
     return report
+
+
+def takes_masks(embedder: Any) -> bool:
+    """Whether a model looks at the masks of objects, where they have any."""
+    return getattr(embedder, "takes_masks", False)
+
+
+def vectors(embedder: Embedder, some: Sequence[BoxedImage], pictures: Sequence[NDArray[np.uint8]]) -> list:
+    """What a model makes of the objects of some images: for each image ``(n, d)``."""
+    known = {"masks": [item.masks for item in some]} if takes_masks(embedder) else {}
+    return embedder.embed(pictures, [item.boxes for item in some], **known)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fiftyone_simfind import _fields
+from fiftyone_simfind import _embedding, _fields
 from fiftyone_simfind._types import Match
 from fiftyone_simfind.errors import FieldError, ModelError
 from fiftyone_simfind.numerics import grids
@@ -110,7 +111,7 @@ def explain(
         _fields.require_heatmap_field(samples, heatmap_field)
     from fiftyone_simfind.models import images
 
-    describe = _cells_of(samples, compared.path, model)
+    describe = _cells_of(samples, compared.path, model, match)
     image = images.read(match.filepath)
     cells, weights = describe(image, match.bounding_box)
     shares = pt.shares(compared.query, vector, compared.parts)
@@ -123,8 +124,8 @@ def explain(
     return found
 
 
-def _cells_of(samples: Any, path: str, model: Any) -> Describe:
-    """What describes the cells of a box, of the very model that made the vectors in a field.
+def _cells_of(samples: Any, path: str, model: Any, match: Match) -> Describe:
+    """What describes the cells of a match's box, of the very model that made the vectors in a field.
 
     Raises:
         FieldError: nobody knows which model that was
@@ -160,4 +161,8 @@ def _cells_of(samples: Any, path: str, model: Any) -> Describe:
             f"{embedder.name} gives a vector to a crop as a whole and cannot say where in it; only YOLO detectors can: "
             f"{again} with YOLO weights, and build the index again"
         )
-    return describe
+    if not _embedding.takes_masks(embedder):
+        return describe
+    there = _fields.boxed_objects(samples, objects, [match.sample_id], [match.label_id], masks=True)
+    mask = next((image.masks[0] for image in there if image.masks), None)
+    return partial(describe, mask=mask)

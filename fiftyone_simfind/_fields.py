@@ -18,6 +18,7 @@ from fiftyone_simfind._types import Objects
 from fiftyone_simfind.backend.objects import STAMP
 from fiftyone_simfind.errors import CollectionError, FieldError
 from fiftyone_simfind.numerics import boxes as bx
+from fiftyone_simfind.numerics import masks as mk
 from fiftyone_simfind.numerics import stamps as st
 
 INFO_KEY = "simfind"
@@ -25,6 +26,7 @@ SCORES = {"scores": "cosine similarity to the last query"}
 HEATMAP = {"heatmap": "cosine similarity of the places in a match's box to the query, 0 and less as 0"}
 LOST = (gridfs.errors.NoFile, AttributeError)  # raised where the results of a run are named but are not there
 CHUNK = 1000  # samples read from the database at a time
+CHUNK_OF_MASKS = 100  # likewise, with masks as large as their objects
 
 
 class ImageFile(NamedTuple):
@@ -35,12 +37,21 @@ class ImageFile(NamedTuple):
 
 
 class BoxedImage(NamedTuple):
-    """A sample, its image, and the boxes to embed in it; row ``i`` of ``boxes`` belongs to ``label_ids[i]``."""
+    """A sample, its image, and the boxes to embed in it; row ``i`` of ``boxes`` belongs to ``label_ids[i]``.
+
+    ``masks`` are grids of :mod:`fiftyone_simfind.numerics.masks`, None for objects without a mask, or for all.
+    """
 
     sample_id: str
     filepath: str
     label_ids: list[str]
     boxes: NDArray[np.float64]
+    masks: list[NDArray[np.float32] | None] | None = None
+
+    def take(self, rows: Sequence[int]) -> BoxedImage:
+        """Some of the objects."""
+        masks = None if self.masks is None else [self.masks[row] for row in rows]
+        return self._replace(label_ids=[self.label_ids[row] for row in rows], boxes=self.boxes[rows], masks=masks)
 
 
 class Counts(NamedTuple):
@@ -227,31 +238,54 @@ def count_boxed(view: Any, path: str, *, missing: str | None = None) -> int:
     return _with_objects(view, path, missing).count()
 
 
-def boxed_objects(samples: Any, path: str, sample_ids: Sequence[str], label_ids: Iterable[str]) -> Iterator[BoxedImage]:
+def boxed_objects(
+    samples: Any, path: str, sample_ids: Sequence[str], label_ids: Iterable[str], *, masks: bool = False
+) -> Iterator[BoxedImage]:
     """Some objects with their boxes, by image; those that are gone are left out."""
     wanted = set(label_ids)
-    for image in boxed_images(dataset_of(samples).select(list(sample_ids)), path):
+    for image in boxed_images(dataset_of(samples).select(list(sample_ids)), path, masks=masks):
         rows = [row for row, label_id in enumerate(image.label_ids) if label_id in wanted]
         if rows:
-            yield image._replace(label_ids=[image.label_ids[row] for row in rows], boxes=image.boxes[rows])
+            yield image.take(rows)
 
 
-def boxed_images(view: Any, path: str, *, missing: str | None = None) -> Iterator[BoxedImage]:
+def boxed_images(view: Any, path: str, *, missing: str | None = None, masks: bool = False) -> Iterator[BoxedImage]:
     """The images that hold objects, with their boxes.
 
     Args:
         view: image samples
         path: path of the objects
         missing: give only the objects that have no value in this attribute
+        masks: give those of the objects, too
     """
     view = _with_objects(view, path, missing)
     ids = view.values("id")
-    for start in range(0, len(ids), CHUNK):
-        chunk = view.select(ids[start : start + CHUNK])
+    size = CHUNK_OF_MASKS if masks else CHUNK
+    for start in range(0, len(ids), size):
+        chunk = view.select(ids[start : start + size])
         rows = chunk.values(["id", "filepath", f"{path}.id", f"{path}.bounding_box"])
-        for sample_id, filepath, label_ids, boxes in zip(*rows, strict=True):
+        grids = _grids(chunk, path) if masks else [None] * len(rows[0])
+        for sample_id, filepath, label_ids, boxes, of_image in zip(*rows, grids, strict=True):
             corners = bx.as_boxes([box or [np.nan] * 4 for box in boxes])
-            yield BoxedImage(sample_id, filepath, label_ids, corners)
+            yield BoxedImage(sample_id, filepath, label_ids, corners, of_image)
+
+
+def _grids(chunk: Any, path: str) -> list[list[NDArray[np.float32] | None] | None]:
+    """For each image the grids of its objects' masks; None where no object has a mask."""
+    rows = zip(*chunk.values([f"{path}.{name}" for name in ("bounding_box", "mask", "mask_path")]), strict=True)
+    made = [[_grid(*row) for row in zip(*columns, strict=True)] for columns in rows]
+    return [None if all(grid is None for grid in grids) else grids for grids in made]
+
+
+def _grid(box: list[float] | None, mask: Any, mask_path: str | None) -> NDArray[np.float32] | None:
+    """What of a box is the object; None if nothing says so, or a file does that is not there."""
+    if (mask is None and mask_path is None) or not box or not bx.has_area([box])[0]:
+        return None
+    try:
+        found = fo.Detection(mask=mask, mask_path=mask_path).get_mask()
+    except (OSError, ValueError):
+        return None
+    return mk.of_detection(found.reshape(*found.shape[:2], -1).any(axis=2), box)
 
 
 def _with_objects(view: Any, path: str, missing: str | None) -> Any:

@@ -77,7 +77,8 @@ def refresh(
 
         batches = Batches(images.read, batch_size, num_workers, skip_failures, progress)
         sample_ids = list(dict.fromkeys(found.sample_ids))
-        items = _fields.boxed_objects(samples, found.path.rpartition(".")[0], sample_ids, found.label_ids)
+        objects, masks = found.path.rpartition(".")[0], _embedding.takes_masks(embedder)
+        items = _fields.boxed_objects(samples, objects, sample_ids, found.label_ids, masks=masks)
         report = EmbedReport(embedder.name)
         _embedding.run(samples, found.path, embedder, batches, items, len(sample_ids), report)
     _gallery.our_index(samples, brain_key).reload()

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fiftyone_simfind import _fields, _measures
+from fiftyone_simfind import _embedding, _fields, _measures
 from fiftyone_simfind._batches import Batches
 from fiftyone_simfind._fields import BoxedImage
 from fiftyone_simfind._types import Embedder, EmbedReport
@@ -61,18 +61,18 @@ class Trial:
         return whole, model
 
 
-def choose(view: Any, path: str, max_objects: int | None, seed: int) -> list[BoxedImage]:
+def choose(view: Any, path: str, max_objects: int | None, seed: int, *, masks: bool = False) -> list[BoxedImage]:
     """The images with their objects; with ``max_objects``, random images until there are so many objects.
 
     Whole images are taken, but for the last one, so that a model which goes over an image once for all of its objects
-    is seen at its usual work.
+    is seen at its usual work. With ``masks``, objects come with theirs.
 
     Raises:
         OptionError: ``max_objects`` is out of range
         FieldError: there are no objects
     """
     _measures.check_count("max_objects", max_objects)
-    items = [item for item in _fields.boxed_images(view, path) if item.label_ids]
+    items = [item for item in _fields.boxed_images(view, path, masks=masks) if item.label_ids]
     if not items:
         raise FieldError(f'"{path}" of dataset "{_fields.dataset_of(view).name}" holds no objects in these samples')
     if max_objects is None:
@@ -80,8 +80,7 @@ def choose(view: Any, path: str, max_objects: int | None, seed: int) -> list[Box
     taken: dict[int, BoxedImage] = {}
     left = max_objects
     for place in np.random.default_rng(seed).permutation(len(items)).tolist():
-        sample_id, filepath, label_ids, boxes = items[place]
-        taken[place] = BoxedImage(sample_id, filepath, label_ids[:left], boxes[:left])
+        taken[place] = items[place].take(range(min(left, len(items[place].label_ids))))
         left -= len(taken[place].label_ids)
         if left == 0:
             break
@@ -101,7 +100,7 @@ def embed(embedder: Embedder, items: Sequence[BoxedImage], batches: Batches) -> 
 
     def work(some: list, pictures: list) -> list:
         with watch.running():
-            return embedder.embed(pictures, [item.boxes for item in some])
+            return _embedding.vectors(embedder, some, pictures)
 
     def keep(done: list) -> None:
         for item, found in done:
@@ -115,7 +114,7 @@ def embed(embedder: Embedder, items: Sequence[BoxedImage], batches: Batches) -> 
 def warm_up(embedder: Embedder, items: Sequence[BoxedImage], batches: Batches) -> None:
     """Let the model compile and allocate what it needs; an image that cannot be read is a matter for the real run."""
     try:
-        embedder.embed([batches.read(items[0].filepath)], [items[0].boxes])
+        _embedding.vectors(embedder, items[:1], [batches.read(items[0].filepath)])
     except Exception:
         return
 

@@ -36,7 +36,8 @@ class Embedder(Protocol):
 
     ``name`` tells one model's vectors from another's: it is stored with the vectors, and vectors of two names are
     never mixed in one field. An embedder may also have ``parts``, a list of
-    :class:`fiftyone_simfind.numerics.parts.Part`, which say what the numbers of its vectors are.
+    :class:`fiftyone_simfind.numerics.parts.Part`, which say what the numbers of its vectors are; and ``takes_masks =
+    True`` if its ``embed`` takes ``masks=`` as well, as that of :class:`fiftyone_simfind.models.yolo.YoloEmbedder`.
     """
 
     name: str

@@ -7,7 +7,8 @@ A vector has three parts, each with a length of its own that says how much it co
 * ``kind``: how much that map varies, the backbone's late maps, and what the head takes the object for.
 
 Every part is an average over a grid of cells on the box (RoIAlign; K. He et al., "Mask R-CNN", 2017). A box holds more
-than its object, so cells that look like the border of the box count less.
+than its object, so cells that look like the border of the box count less; where a mask says what is the object, cells
+count as far as they lie in it.
 """
 
 from __future__ import annotations
@@ -25,13 +26,14 @@ from torchvision.ops import roi_align
 from fiftyone_simfind.models.maps import Levels, Seen
 from fiftyone_simfind.numerics import boxes as bx
 from fiftyone_simfind.numerics import color
+from fiftyone_simfind.numerics import masks as mk
 from fiftyone_simfind.numerics import vectors as vx
 from fiftyone_simfind.numerics.parts import Part
 
 RECIPE = "color+middle+spread+late+class"  # tells these vectors from those that are made in another way
 BINS = 7  # cells of the grid on a box, to a side
 POINTS = 2  # looked at in a cell, to a side
-PIXELS = 32  # pixels looked at in a box, to a side
+PIXELS = mk.GRID  # pixels looked at in a box, to a side
 CENTRE_SIGMA = 2.0  # of the Gaussian that weighs the cells, in cells
 LIKE_BORDER = 3  # border cells that a cell is compared with: those most like it
 CONTRAST = 2.5  # times as unlike the border as the border is unlike itself: where a cell is half of the object
@@ -43,6 +45,8 @@ LARGE, SMALL = 320.0, 16.0  # ... small: pixels in the network at which its look
 DOUBTFUL, SURE = 0.1, 0.35  # ... clear to the head: summed over its levels, the mean probability of the likeliest class
 NOISE = 1e-5  # share of a mean square that float32 cannot tell from a variance of 0
 PROJECTION_SEED = 51
+
+Masks = Sequence[Sequence[mk.Grid | None] | None]  # for each image, for each box what of it is the object
 
 
 class Cells(NamedTuple):
@@ -79,7 +83,11 @@ def parts(levels: Levels) -> list[Part]:
 
 
 def pool(
-    seen: Seen, levels: Levels, size_wh: tuple[int, int], boxes: Sequence[NDArray[np.float64]]
+    seen: Seen,
+    levels: Levels,
+    size_wh: tuple[int, int],
+    boxes: Sequence[NDArray[np.float64]],
+    masks: Masks | None = None,
 ) -> list[NDArray[np.float32]]:
     """The vector of every box of a batch of images of one size.
 
@@ -88,6 +96,7 @@ def pool(
         levels: which maps to pool
         size_wh: size of the images before letterboxing, in pixels
         boxes: for each image ``(n, 4)`` relative ``[x, y, width, height]``
+        masks: for each image ``n`` grids of :mod:`fiftyone_simfind.numerics.masks`; None for boxes, or images, without
 
     Returns:
         for each image ``(n, d)`` float32 of length 1; NaN for a box with no area inside the image
@@ -98,12 +107,16 @@ def pool(
     vectors = np.full((len(stacked), parts(levels)[-1].stop), np.nan, dtype=np.float32)
     if good.any():
         cells = sample(seen, levels, size_wh, bx.clip(stacked[good]), image_ids)
-        vectors[good] = describe(cells, object_weights(cells.late[-1])[:, None])[:, 0]
+        vectors[good] = describe(cells, *weigh(cells, _flat(boxes, masks)[good]))[:, 0]
     return np.split(vectors, np.cumsum([len(b) for b in boxes])[:-1])
 
 
 def pool_cells(
-    seen: Seen, levels: Levels, size_wh: tuple[int, int], boxes: Sequence[NDArray[np.float64]]
+    seen: Seen,
+    levels: Levels,
+    size_wh: tuple[int, int],
+    boxes: Sequence[NDArray[np.float64]],
+    masks: Masks | None = None,
 ) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
     """What each cell of some boxes would be as an object of its own: the vector that :func:`pool` gives to a box.
 
@@ -112,6 +125,7 @@ def pool_cells(
         levels: which maps to pool
         size_wh: size of the images before letterboxing, in pixels
         boxes: for each image ``(n, 4)`` relative ``[x, y, width, height]``, each with an area inside the image
+        masks: as :func:`pool` takes them
 
     Returns:
         for each image ``(n, BINS, BINS, d)`` float32 of length 1, and how much each cell counts in the vector of its
@@ -121,9 +135,44 @@ def pool_cells(
     cells = sample(seen, levels, size_wh, stacked, np.repeat(np.arange(len(boxes)), [len(b) for b in boxes]))
     alone = torch.eye(BINS**2, device=cells.middle.device).unflatten(1, (BINS, BINS))[None]
     vectors = describe(cells, alone.expand(len(stacked), -1, -1, -1)).reshape(len(stacked), BINS, BINS, -1)
-    weights = object_weights(cells.late[-1]).cpu().numpy()
+    weights = weigh(cells, _flat(boxes, masks))[0][:, 0].cpu().numpy()
     stops = np.cumsum([len(b) for b in boxes])[:-1]
     return list(zip(np.split(vectors, stops), np.split(weights, stops), strict=True))
+
+
+def _flat(boxes: Sequence[NDArray[np.float64]], masks: Masks | None) -> NDArray[np.object_]:
+    """The grids of all boxes, ``(n,)``; None where one has none, or an empty one."""
+    flat = np.full(sum(map(len, boxes)), None, object)
+    given = [(None,) * len(b) if m is None else m for b, m in zip(boxes, masks or [None] * len(boxes), strict=True)]
+    for row, grid in enumerate(grid for grids in given for grid in grids):
+        flat[row] = grid if grid is not None and grid.any() else None
+    return flat
+
+
+def weigh(cells: Cells, masks: NDArray[np.object_]) -> tuple[torch.Tensor, torch.Tensor]:
+    """How much the cells and the pixels of each of ``n`` boxes count, ``(n, 1, ...)`` with sum 1.
+
+    A mask takes the place of what the cells tell of the object; the Gaussian around the centre stays, so that vectors
+    with and without a mask can be compared.
+
+    Args:
+        cells: of the boxes
+        masks: ``(n,)`` grids, or None
+    """
+    weights = object_weights(cells.late[-1])[:, None]
+    pixels = _resized(weights, PIXELS)
+    rows = [row for row, grid in enumerate(masks) if grid is not None]
+    if rows:
+        inside = np.stack([masks[row] for row in rows]).astype(np.float32)
+        weights[rows] = _inside(_centre()[None, None], mk.coarser(inside, BINS)).to(weights.device)
+        pixels[rows] = _inside(_resized(_centre()[None, None], PIXELS), inside).to(weights.device)
+    return weights, pixels
+
+
+def _inside(weights: torch.Tensor, shares: NDArray[np.float32]) -> torch.Tensor:
+    """Weights ``(1, 1, h, w)`` times what of each cell is the object, ``(n, h, w)``, with sum 1."""
+    found = weights * torch.from_numpy(shares)[:, None]
+    return found / found.sum(dim=(2, 3), keepdim=True)
 
 
 def sample(
@@ -169,12 +218,13 @@ def object_weights(cells: torch.Tensor) -> torch.Tensor:
     return (weights / weights.sum(dim=1, keepdim=True)).unflatten(1, (BINS, BINS))
 
 
-def describe(cells: Cells, weights: torch.Tensor) -> NDArray[np.float32]:
+def describe(cells: Cells, weights: torch.Tensor, pixels: torch.Tensor | None = None) -> NDArray[np.float32]:
     """Vectors of weighted cells.
 
     Args:
         cells: of ``n`` boxes
         weights: ``(n, m, BINS, BINS)``, ``m`` ways to weigh the cells of each box, each with sum 1
+        pixels: ``(n, m, PIXELS, PIXELS)``, likewise for its pixels; default is as the cells that they lie in
 
     Returns:
         ``(n, m, d)`` float32 of length 1
@@ -182,7 +232,7 @@ def describe(cells: Cells, weights: torch.Tensor) -> NDArray[np.float32]:
     mean, spread = _mean_and_spread(cells.middle, weights)
     share = LATE_DIM // len(cells.late)
     blocks = [
-        _scaled(_colors(cells.pixels, _resized(weights, PIXELS)), COLOR),
+        _scaled(_colors(cells.pixels, _resized(weights, PIXELS) if pixels is None else pixels), COLOR),
         _scaled(_narrow(mean, MIDDLE_DIM), MIDDLE),
         _scaled(_narrow(spread, SPREAD_DIM), SPREAD),
         *(_scaled(_narrow(_mean(late, weights), share), LATE) for late in cells.late),

@@ -16,6 +16,7 @@ from fiftyone_simfind._types import Objects
 from fiftyone_simfind.errors import OptionError
 from fiftyone_simfind.models import maps, roi, weights
 from fiftyone_simfind.numerics import boxes as bx
+from fiftyone_simfind.numerics import masks as mk
 
 MAX_OBJECTS = 3000  # ultralytics keeps 300 objects of an image unless told otherwise
 PROBE = 64  # side of the canvas on which the layers are looked at, in pixels
@@ -29,7 +30,8 @@ class YoloEmbedder:
 
     ultralytics' own ``predict`` finds the objects, while hooks keep three of the network's feature maps for
     :func:`fiftyone_simfind.models.roi.pool`. Works with every detection head of ultralytics 8.4, end-to-end heads
-    included, and with segment, pose and OBB models by their upright boxes. Safe to share between threads.
+    included, and with segment, pose and OBB models: what lies inside the masks of the former, and the rotated boxes of
+    the latter, is the object. Safe to share between threads.
 
     Args:
         model: weights file or name, or a loaded ``ultralytics.YOLO``
@@ -42,7 +44,10 @@ class YoloEmbedder:
         levels: the feature maps that are pooled
         parts: what the numbers of a vector are: ``"look"``, ``"shape"``, ``"kind"``
         dim: length of the vectors
+        takes_masks: whether :meth:`embed` does
     """
+
+    takes_masks = True
 
     def __init__(self, model: Any, *, name: str | None = None, image_size: int = 640, device: str | None = None):
         if image_size < PROBE:
@@ -88,31 +93,40 @@ class YoloEmbedder:
         found: dict[int, Objects] = {}
         for rows, results, pool in self._passes(images, conf=confidence_thresh, classes=self._class_ids(classes)):
             boxes = [_boxes(result) for result in results]
-            for row, result, xywh, vectors in zip(rows, results, boxes, pool(boxes), strict=True):
+            masks = [_masks(result, xywh) for result, xywh in zip(results, boxes, strict=True)]
+            for row, result, xywh, vectors in zip(rows, results, boxes, pool(boxes, masks), strict=True):
                 found[row] = _objects(result, xywh, vectors)
         return [found[row] for row in range(len(images))]
 
-    def embed(self, images: Sequence[NDArray[np.uint8]], boxes: Sequence[Boxes]) -> list[Vectors]:
+    def embed(
+        self, images: Sequence[NDArray[np.uint8]], boxes: Sequence[Boxes], masks: roi.Masks | None = None
+    ) -> list[Vectors]:
         """The vectors of boxes that already exist.
 
         Args:
             images: ``(h, w, 3)`` uint8, BGR
             boxes: for each image ``(n, 4)`` relative ``[x, y, width, height]``
+            masks: for each image ``n`` grids as :mod:`fiftyone_simfind.numerics.masks` makes them, which say what of
+                each box is its object; None for boxes, or images, without one
 
         Returns:
             for each image ``(n, dim)`` float32 of length 1; NaN for a box with no area inside its image
         """
         vectors: dict[int, Vectors] = {}
         for rows, _, pool in self._passes(images, conf=1.0):
-            vectors.update(zip(rows, pool([boxes[row] for row in rows]), strict=True))
+            known = None if masks is None else [masks[row] for row in rows]
+            vectors.update(zip(rows, pool([boxes[row] for row in rows], known), strict=True))
         return [vectors[row] for row in range(len(images))]
 
-    def describe_cells(self, image: NDArray[np.uint8], box: Sequence[float]) -> tuple[Vectors, NDArray[np.float32]]:
+    def describe_cells(
+        self, image: NDArray[np.uint8], box: Sequence[float], mask: mk.Grid | None = None
+    ) -> tuple[Vectors, NDArray[np.float32]]:
         """A grid over a box: the vector of each of its cells, made as that of a whole box, and how much it counts.
 
         Args:
             image: ``(h, w, 3)`` uint8, BGR
             box: relative ``[x, y, width, height]``; what lies outside the image is cut off
+            mask: what of it is the object, as :meth:`embed` takes it
 
         Returns:
             ``(7, 7, dim)`` float32 of length 1, rows from top to bottom; and ``(7, 7)`` float32 of sum 1, the weights
@@ -125,12 +139,12 @@ class YoloEmbedder:
         if not bx.has_area(boxes).all():
             raise OptionError(f"box={list(box)} has no area inside the image")
         ((_, _, pool),) = self._passes([image], pooling=roi.pool_cells, conf=1.0)
-        ((vectors, weights),) = pool([boxes])
+        ((vectors, weights),) = pool([boxes], [[mask]])
         return vectors[0], weights[0]
 
     def _passes(
         self, images: Sequence[NDArray[np.uint8]], pooling: Callable[..., list] = roi.pool, **options: Any
-    ) -> Iterator[tuple[list[int], list, Callable[[list[Boxes]], list]]]:
+    ) -> Iterator[tuple[list[int], list, Callable[..., list]]]:
         """A forward pass for each shape of image: its rows, ultralytics' results, and the pooling of its maps.
 
         Only images of one shape share a pass: ultralytics pads a mixed batch to a square, and then finds other boxes
@@ -177,6 +191,20 @@ def _boxes(result: Any) -> Boxes:
     height, width = result.orig_shape
     corners = result.boxes.xyxy if result.obb is None else result.obb.xyxy
     return bx.clip(bx.to_relative(corners.cpu().numpy(), (width, height)))
+
+
+def _masks(result: Any, boxes: Boxes) -> list[mk.Grid] | None:
+    """What of each box is its object; None where the network does not say."""
+    size_wh = (result.orig_shape[1], result.orig_shape[0])
+    if result.obb is not None:
+        corners = bx.to_absolute(boxes, size_wh)
+        return [mk.of_rectangle(*pair) for pair in zip(result.obb.xywhr.cpu().numpy(), corners, strict=True)]
+    if result.masks is None:
+        return None
+    canvas = result.masks.data.shape[1:]
+    content = bx.letterbox(size_wh, (canvas[1], canvas[0]))
+    corners = bx.to_absolute(boxes, (content.width, content.height)) + [content.left, content.top] * 2
+    return [mk.of_mask(*pair) for pair in zip(result.masks.data.cpu().numpy(), corners, strict=True)]
 
 
 def _objects(result: Any, boxes: Boxes, vectors: Vectors) -> Objects:

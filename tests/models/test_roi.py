@@ -7,6 +7,7 @@ from fiftyone_simfind.models import roi
 from fiftyone_simfind.models.maps import Level, Levels, Seen
 from fiftyone_simfind.numerics import boxes as bx
 from fiftyone_simfind.numerics import color
+from fiftyone_simfind.numerics import masks as mk
 from fiftyone_simfind.numerics.parts import names
 
 LEVELS = Levels(Level(6, 16, 5), (Level(7, 32, 6), Level(8, 32, 7)), classes=4)
@@ -192,6 +193,61 @@ def test_the_background_does_not_change_the_shape_of_what_stands_before_it():
 
 
 # How much each part counts
+
+
+# Masks
+
+
+def left_half():
+    grid = np.zeros((mk.GRID, mk.GRID), np.float32)
+    grid[:, : mk.GRID // 2] = 1
+    return grid
+
+
+def test_a_mask_that_fills_its_box_leaves_the_distance_from_the_centre():
+    cells = cells_of(scene(torch.zeros(roi.BINS, roi.BINS, dtype=torch.bool)))
+    full = np.array([np.ones((mk.GRID, mk.GRID), np.float32), None], object)[:1]
+    weights, pixels = roi.weigh(cells, full)
+    np.testing.assert_allclose(weights[0, 0], roi._centre() / roi._centre().sum(), rtol=1e-5)
+    np.testing.assert_allclose(pixels[0, 0], roi._resized(roi._centre()[None, None], roi.PIXELS)[0, 0], rtol=1e-5)
+
+
+def test_what_lies_outside_of_a_mask_does_not_count():
+    masks = np.array([left_half(), None], object)[:1]
+    late, middle = torch.rand(8, roi.BINS, roi.BINS), torch.rand(5, roi.BINS, roi.BINS)
+    pixels, scores = torch.rand(3, roi.PIXELS, roi.PIXELS), torch.rand(4, roi.BINS, roi.BINS)
+    vectors = []
+    for other in (0.0, 1.0):
+        for cells in (late, middle, scores):
+            cells[:, :, 4:] = other  # the middle column lies in both halves
+        pixels[:, :, roi.PIXELS // 2 :] = other
+        cells = cells_of(late, middle=middle, scores=scores, pixels=pixels)
+        vectors.append(roi.describe(cells, *roi.weigh(cells, masks))[0, 0])
+    np.testing.assert_allclose(*vectors, atol=1e-6)
+
+
+def test_masks_of_others_do_not_change_a_vector(seen, boxes):
+    expected = np.concatenate(roi.pool(seen, LEVELS, SIZE_WH, boxes))
+    masks = [[None, left_half(), None, left_half(), None], None]
+    found = np.concatenate(roi.pool(seen, LEVELS, SIZE_WH, boxes, masks))
+    same = (found == expected).all(axis=1)
+    assert same.tolist() == [True, False, True, False] + [True] * 5
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
+
+
+def test_an_empty_mask_is_none(seen, boxes):
+    empty = np.zeros((mk.GRID, mk.GRID), np.float32)
+    found = roi.pool(seen, LEVELS, SIZE_WH, boxes, [[empty] * 5, [empty] * 4])
+    np.testing.assert_array_equal(np.concatenate(found), np.concatenate(roi.pool(seen, LEVELS, SIZE_WH, boxes)))
+
+
+def test_a_mask_of_a_box_with_no_area_is_no_error(seen):
+    boxes = [np.array([[1.2, 0, 0.3, 1], [0.1, 0.1, 0.5, 0.5]]), np.empty((0, 4))]
+    found = roi.pool(seen, LEVELS, SIZE_WH, boxes, [[left_half(), left_half()], None])
+    assert np.isnan(found[0][0]).all()
+    np.testing.assert_array_equal(
+        found[0][1], roi.pool(seen, LEVELS, SIZE_WH, [boxes[0][1:], boxes[1]], [[left_half()], None])[0][0]
+    )
 
 
 def lengths(**options):

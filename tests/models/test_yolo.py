@@ -2,14 +2,19 @@
 
 import threading
 
+import cv2
 import numpy as np
 import pytest
 from ultralytics import YOLO
+from ultralytics.utils.ops import scale_masks
 
 from fiftyone_simfind import Detector, showroom
 from fiftyone_simfind.errors import ModelError, OptionError
 from fiftyone_simfind.models import load_detector, load_embedder
 from fiftyone_simfind.models.images import read
+from fiftyone_simfind.models.yolo import MAX_OBJECTS, _boxes, _masks
+from fiftyone_simfind.numerics import boxes as bx
+from fiftyone_simfind.numerics import masks as mk
 
 FAMILIES = [
     "yolov8n",
@@ -48,6 +53,42 @@ def test_every_family_gives_each_object_its_vector(family, noise):
         assert objects.vectors.shape == (len(objects), detector.dim)
         assert detector.dim <= 512
         np.testing.assert_allclose(np.linalg.norm(objects.vectors, axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", ["yolov8n-seg", "yolo26n-seg", "yolo11n-obb", "yolo26n-obb"])
+def test_objects_are_seen_inside_of_their_masks_or_rotated_boxes(family, noise):
+    detector = load_detector(YOLO(f"{family}.yaml"), image_size=128)
+    (objects, _) = detector.detect(noise, confidence_thresh=1e-6)
+    (result,) = detector._yolo.predict(noise[0], imgsz=128, conf=1e-6, max_det=MAX_OBJECTS, verbose=False)
+    grids = _masks(result, objects.boxes)
+    assert len(grids) == len(objects) > 0
+    (again,) = detector.embed(noise[:1], [objects.boxes], [grids])
+    np.testing.assert_allclose(again, objects.vectors, atol=1e-3)
+    (of_boxes,) = detector.embed(noise[:1], [objects.boxes])
+    assert np.abs(of_boxes - objects.vectors).max() > 0.01
+
+
+def test_the_grid_of_a_mask_lies_where_ultralytics_draws_it():
+    """The share of each half of its box, from the masks at the size of the photo."""
+    image = np.random.default_rng(51).integers(0, 255, (90, 128, 3), dtype=np.uint8)
+    detector = load_detector(YOLO("yolo11n-seg.yaml"), image_size=256)
+    (result,) = detector._yolo.predict(image, imgsz=256, conf=1e-6, verbose=False, retina_masks=False)
+    boxes = _boxes(result)
+    drawn = scale_masks(result.masks.data[None].float(), result.orig_shape)[0].numpy() > 0.5
+    for box, grid, mask in zip(boxes, _masks(result, boxes), drawn, strict=True):
+        if min(box[2:]) > 0.1:
+            expected = mk.of_mask(mask, bx.to_absolute([box], (128, 90))[0])
+            assert np.abs(grid - expected).mean() < 0.1
+
+
+def test_the_grid_of_a_rotated_box_is_what_its_corners_enclose(noise):
+    detector = load_detector(YOLO("yolo11n-obb.yaml"), image_size=128)
+    (result,) = detector._yolo.predict(noise[0], imgsz=128, conf=1e-6, verbose=False)
+    boxes = _boxes(result)
+    for box, grid, corners in zip(boxes, _masks(result, boxes), result.obb.xyxyxyxy.numpy(), strict=True):
+        fine = cv2.fillPoly(np.zeros((96 * 8, 128 * 8), np.uint8), [np.round(corners * 8).astype(int)], 1)
+        expected = mk.of_mask(fine, bx.to_absolute([box], (128 * 8, 96 * 8))[0])
+        assert np.abs(grid - expected).mean() < 0.03
 
 
 @pytest.mark.parametrize("family", ["yolo26n", "yolov10n"])
