@@ -1,0 +1,288 @@
+"""What operators do when all is well, and what they say when something is missing that a person can mend."""
+
+from pathlib import Path
+
+import pytest
+
+import fiftyone_simfind as simfind
+
+
+@pytest.fixture
+def found_in(view_of):
+    return lambda dataset, answer: view_of(dataset, answer).values("id")
+
+
+@pytest.fixture
+def view_of():
+    """The view that the App is asked to show."""
+
+    def view_of(dataset, answer):
+        import fiftyone.core.view as fov
+        from bson import json_util
+
+        (params,) = [params for operator, params in answer.requests if operator == "set_view"]
+        return fov.DatasetView._build(dataset, json_util.loads(json_util.dumps(params["view"])))
+
+    return view_of
+
+
+def ticked(dataset, *label_ids):
+    return {"view": dataset.to_patches("objects"), "selected": list(label_ids)}
+
+
+def ids(dataset):
+    return dataset.values("objects.detections.id", unwind=True)
+
+
+# --- searching -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"k": 3, "scope": "same_class"},
+        {"scope": "other_classes", "one_per_image": True},
+        {"classes": ["vase"], "min_score": 0.1},
+        {"reverse": True, "exclude_same_image": True},
+        {"include_query": True, "k": 1},
+    ],
+)
+def test_the_grid_shows_what_the_sdk_finds(indexed, app, found_in, options):
+    query = ids(indexed)[0]
+    answer = app(indexed, "sort_by_similarity", options, **ticked(indexed, query))
+    assert found_in(indexed, answer) == simfind.search(indexed, query, **options).ids
+
+
+def test_emphasis_and_rerank_reach_the_sdk(scenes, app, monkeypatch):
+    seen = {}
+
+    def search(samples, query, **options):
+        seen.update(options)
+        return scenes.to_patches("objects").limit(1)
+
+    monkeypatch.setattr(simfind, "sort_by_similarity", search)
+    params = {"emphasis": "look", "rerank": "mobilenet_v2", "rerank_depth": 50}
+    app(scenes, "sort_by_similarity", params, **ticked(scenes, ids(scenes)[0]))
+    assert {key: seen[key] for key in params} == params
+    seen.clear()
+    app(scenes, "sort_by_similarity", {"emphasis": "all"}, **ticked(scenes, ids(scenes)[0]))
+    assert "emphasis" not in seen
+
+
+def test_scores_are_written_only_when_asked_for_and_cleared_again(indexed, app):
+    query = ids(indexed)[0]
+    before = set(indexed.get_field_schema(flat=True))
+    app(indexed, "sort_by_similarity", {"k": 3}, **ticked(indexed, query))
+    indexed.reload()
+    assert set(indexed.get_field_schema(flat=True)) == before
+    app(indexed, "sort_by_similarity", {"k": 3, "score_field": "likeness"}, **ticked(indexed, query))
+    indexed.reload()
+    assert indexed.count("objects.detections.likeness") == 3
+    params = {"patches_field": "objects", "score_field": "likeness", "confirm": True}
+    answer = app(indexed, "clear_scores", params)
+    assert answer.told("success") == ["The scores of 3 objects in “objects” are removed"]
+    indexed.reload()
+    assert set(indexed.get_field_schema(flat=True)) == before
+
+
+def test_a_search_on_a_stale_index_shows_results_and_what_repairs_it(scenes, app):
+    sample = scenes.first()
+    sample.objects.detections[0].bounding_box = [0.1, 0.1, 0.3, 0.3]
+    sample.save()
+    answer = app(scenes, "sort_by_similarity", {"k": 3}, **ticked(scenes, ids(scenes)[5]))
+    assert "set_view" in answer.asked()
+    assert answer.told("warning") == [
+        "The index is behind its dataset: objects 1 edited. “Simfind: refresh index” repairs it"
+    ]
+    assert app(scenes, "refresh_index").told("success")
+    assert not app(scenes, "sort_by_similarity", {"k": 3}, **ticked(scenes, ids(scenes)[5])).told("warning")
+
+
+def test_an_object_without_a_vector_says_what_to_do_in_the_app(indexed, app):
+    import fiftyone as fo
+
+    sample = indexed.first()
+    sample.objects.detections.append(fo.Detection(label="mug", bounding_box=[0.1, 0.1, 0.2, 0.2]))
+    sample.save()
+    new = sample.objects.detections[-1].id
+    (told,) = app(indexed, "sort_by_similarity", {}, **ticked(indexed, new)).told("error")
+    assert "has no vector" in told
+    assert "“Simfind: embed objects”" in told
+    assert "“Simfind: refresh index”" in told
+    assert "simfind." not in told.replace("simfind.detect_query", "")
+
+
+def test_a_wrong_model_says_what_to_do_in_the_app(scenes, app, monkeypatch):
+    from fiftyone_simfind import testing
+    from fiftyone_simfind.models import registry
+
+    monkeypatch.setattr(registry, "_load_named", lambda *args: testing.FakeDetector())
+    sample = scenes.first()
+    sample.objects.detections[0].bounding_box = [0.1, 0.1, 0.3, 0.3]
+    sample.save()
+    (told,) = app(scenes, "refresh_index", {"model": "yolo11n.pt"}).told("error")
+    assert "holds vectors of" in told
+    assert "Give the one that made them" in told
+
+
+# --- photos ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def photo(scenes, upload):
+    """An image of the dataset as somebody uploads it."""
+    return upload(Path(scenes.first().filepath).read_bytes())
+
+
+def test_a_photo_is_looked_at_first_and_its_objects_are_offered(scenes, app, app_form, photo, settings):
+    settings()
+    candidates = simfind.detect_query(scenes.first().filepath, samples=scenes)
+    before = scenes.count(), scenes.count("objects.detections")
+    answer = app(scenes, "search_by_photo", {"photo": photo, "k": 4})
+    assert [found["label"] for found in answer.results["candidates"][:-1]] == [c.label for c in candidates[:-1]]
+    ((_, prompt),) = [request for request in answer.requests if request[0] == "prompt_user_for_operation"]
+    assert prompt["params"]["k"] == 4
+    _, text = app_form(scenes, "search_by_photo", prompt["params"])
+    assert f"1: {candidates[0].label} {candidates[0].confidence:.2f}" in text
+    assert "whole photo" in text
+    assert photo["content"][:100] not in text
+    scenes.reload()
+    assert (scenes.count(), scenes.count("objects.detections")) == before
+
+
+@pytest.mark.parametrize("number", [1, "1", "whole"])
+def test_the_chosen_object_is_searched_for(scenes, app, photo, settings, found_in, number):
+    settings()
+    candidates = simfind.detect_query(scenes.first().filepath, samples=scenes)
+    expected = simfind.search(scenes, candidates[-1 if number == "whole" else 1], k=5).ids
+    kept = app(scenes, "search_by_photo", {"photo": photo}).results["photo"]
+    for given in (kept, photo):
+        answer = app(scenes, "search_by_photo", {"photo": given, "candidate": number, "k": 5})
+        assert found_in(scenes, answer) == expected
+
+
+def test_an_object_that_the_photo_does_not_have_is_named(scenes, app, photo, settings):
+    settings()
+    (told,) = app(scenes, "search_by_photo", {"photo": photo, "candidate": 10**6}).told("error")
+    assert "the photo has no object" in told
+
+
+def test_a_script_searches_by_a_file(scenes):
+    import fiftyone.operators as foo
+
+    path = scenes.first().filepath
+    view = foo.get_operator("@simfind/objects/search_by_photo")(scenes, path, candidate=1, k=3)
+    candidates = simfind.detect_query(path, samples=scenes)
+    assert view.values("id") == simfind.search(scenes, candidates[1], k=3).ids
+
+
+# --- the others ------------------------------------------------------------------------------------------------------
+
+
+def test_an_index_is_deleted_with_its_report_and_nothing_else(indexed, app):
+    app(indexed, "evaluate_retrieval", {"k": "1, 2"})
+    vectors = indexed.count("objects.detections.embedding")
+    answer = app(indexed, "delete_index", {"brain_key": "simfind", "confirm": True})
+    assert answer.told("success") == ["The index “simfind” is deleted"]
+    indexed.reload()
+    assert indexed.list_brain_runs() == []
+    assert indexed.count("objects.detections.embedding") == vectors
+
+
+def test_neighbors_tell_how_many_pairs_and_near_duplicates_there_are(indexed, app):
+    answer = app(indexed, "compute_neighbors", {"k": 3})
+    table = simfind.load_neighbors(indexed)
+    assert answer.results["objects"] == len(table) == 8
+    assert answer.results["pairs"] == 24
+    assert answer.results["near_duplicates"] == len(table.near_duplicates(0.98))
+
+
+def test_an_evaluation_is_shown_as_a_table_and_kept_for_the_panel(indexed, app, form_of):
+    from operators import _reports
+
+    answer = app(indexed, "evaluate_retrieval", {"k": "1, 3", "map_k": 5})
+    report = simfind.evaluate(indexed, k=(1, 3), map_k=5)
+    first, third, fifth = answer.results["means"]
+    assert (first["k"], first["P"]) == ("1", f"{report.means['P@1']:.3f}")
+    assert third["recall"] == f"{report.means['recall@3']:.3f}"
+    assert fifth["P"] == ""
+    assert fifth["mAP"] == f"{report.means['mAP@5']:.3f}"
+    kept = simfind.RetrievalReport.from_dict(_reports.kept(_Context(indexed), "simfind"))
+    assert kept.means == pytest.approx(report.means)
+
+
+class _Context:
+    def __init__(self, dataset):
+        self.dataset = dataset
+
+    def store(self, name):
+        from fiftyone.operators.store import ExecutionStore
+
+        return ExecutionStore.create(name, self.dataset._doc.id)
+
+
+@pytest.mark.parametrize("name", ["evaluate_retrieval", "compute_neighbors", "detect_objects", "search_by_photo"])
+def test_results_are_described_for_the_app(indexed, post, name):
+    body = {"operator_uri": f"@simfind/objects/{name}", "dataset_name": indexed.name, "params": {}, "target": "outputs"}
+    status, text = post("/operators/resolve-type", {**body, "results": {"summary": "done", "means": []}})
+    assert status == 200
+    assert '"summary"' in text
+    _, text = post("/operators/resolve-type", {**body, "results": {"error": "<b>no</b>"}})
+    assert "Nothing was done" in text
+
+
+def test_overwriting_asks_and_then_replaces(indexed, app, form_of):
+    params = {"patches_field": "objects", "overwrite": True}
+    assert "confirm" in form_of(indexed, "build_index", **params)
+    before = indexed.get_brain_info("simfind").timestamp
+    assert app(indexed, "build_index", params).told("error")
+    assert app(indexed, "build_index", {**params, "confirm": True}).told("success")
+    indexed.reload()
+    assert indexed.get_brain_info("simfind").timestamp > before
+
+
+def test_nothing_is_asked_where_overwriting_loses_nothing(indexed, form_of):
+    params = {"patches_field": "objects", "brain_key": "another", "overwrite": True}
+    assert "confirm" not in form_of(indexed, "build_index", **params)
+
+
+def test_the_refresh_form_says_what_there_is_to_do(scenes, form_of):
+    assert "up to date" in form_of(scenes, "refresh_index")["status"].view.label
+    sample = scenes.first()
+    sample.objects.detections[0].bounding_box = [0.1, 0.1, 0.3, 0.3]
+    sample.save()
+    assert "1 edited" in form_of(scenes, "refresh_index")["status"].view.label
+
+
+def test_classes_propose_the_labels_of_the_indexed_field(indexed, form_of):
+    proposed = form_of(indexed, "sort_by_similarity", brain_key="simfind")["classes"].view.choices
+    assert {choice.value for choice in proposed} == {"mug", "vase"}
+
+
+def test_every_operator_that_writes_can_be_called_from_a_script(scenes):
+    import fiftyone.operators as foo
+
+    def call(name, *args, **options):
+        return foo.get_operator(f"@simfind/objects/{name}")(scenes, *args, **options)
+
+    call("refresh_index")
+    call("compute_neighbors", k=2)
+    means = call("evaluate_retrieval", k=[1, 3]).result["means"]
+    assert [row["k"] for row in means] == ["1", "3", "100"]
+    call("sort_by_similarity", ids(scenes)[0], k=2, score_field="likeness")
+    call("clear_scores", "objects", "likeness")
+    call("build_index", "objects", overwrite=True)
+    call("delete_index", brain_key="simfind")
+    scenes.reload()
+    assert scenes.list_brain_runs() == []
+    assert not scenes.has_field("objects.detections.likeness")
+
+
+def test_only_sentences_of_the_sdk_are_put_into_words_of_the_app():
+    from operators._errors import in_words
+
+    error = simfind.QueryError('run simfind.embed(samples, "a", b=f(1)), then simfind.refresh(samples)')
+    assert in_words(error) == "run “Simfind: embed objects”, then “Simfind: refresh index”"
+    assert in_words(simfind.FieldError("replace it with overwrite=True")) == "replace it with “Overwrite”"
+    assert in_words(KeyError("x")) == "KeyError: 'x' (more is in the server's log)"
+    assert len(in_words(simfind.OptionError("x" * 10_000))) <= 600
