@@ -113,7 +113,7 @@
     const status = useOperatorExecutor(status_operator);
     const cancel = useOperatorExecutor(cancel_operator);
     const trigger = useTriggerPanelEvent();
-    const running = useRef("");
+    const seen = useRef(null); // what had ended when it was last looked at; the quickest are never seen running
     useEffect(() => {
       status.execute({});
       const timer = setInterval(() => status.execute({}), 1000 * seconds);
@@ -122,11 +122,12 @@
     const jobs = status.result?.jobs || [];
     const now = jobs.filter((job) => job.state === "running");
     const last = jobs.find((job, rank) => rank === 0 && ["failed", "cancelled"].includes(job.state)); // until something else is run
-    const names = now.map((job) => job.operator).join(" ");
+    const ended = jobs.filter((job) => job.state !== "running").map((job) => `${job.operator} ${job.started}`);
     useEffect(() => {
-      if (running.current && running.current !== names && on_done) trigger(on_done, {});
-      running.current = names;
-    }, [names]);
+      if (!status.result) return;
+      if (seen.current && ended.some((job) => !seen.current.includes(job)) && on_done) trigger(on_done, {});
+      seen.current = ended;
+    }, [ended.join(), Boolean(status.result)]);
     return h(Stack, { gap: 1, "data-cy": "simfind-jobs" }, now.map((job) => h(Stack, { key: job.operator, direction: "row", gap: 1, alignItems: "center" },
       h(Box, { sx: { flex: 1 } },
         text("body2", "text.primary", job.label, job.total ? `: ${job.done} of ${job.total} ${job.unit}` : ""),
@@ -140,6 +141,14 @@
   const KINDS = "image/jpeg,image/png,image/webp,image/bmp,image/gif,image/tiff";
   const given = new Map(); // photos by what the server calls them, for as long as the page is open
   const megabytes = (bytes) => `${Math.round(bytes / 2 ** 17) / 8} MB`;
+
+  /** What clicks a button when the Enter key is pressed on it, which the App keeps for itself. */
+  const entered = (act) => ({ onKeyDown: (event) => {
+    if (event.key !== "Enter") return;
+    event.preventDefault();
+    event.stopPropagation();
+    act(event);
+  } });
 
   /** The file as a data URL; one with more pixels or bytes than needed becomes a smaller JPEG. */
   async function packed(file, most) {
@@ -251,7 +260,7 @@
       onDrop: drop, onDragOver: (event) => { event.preventDefault(); setOver(true); }, onDragLeave: () => setOver(false),
       sx: { p: small ? 1 : 4, border: "2px dashed", borderColor: over ? "primary.main" : "divider", borderRadius: 1, bgcolor: over ? "action.hover" : "transparent" },
     },
-      h(Button, { variant: small ? "outlined" : "contained", size: small ? "small" : "medium", disabled: Boolean(busy), onClick: () => input.current.click() },
+      h(Button, { variant: small ? "outlined" : "contained", size: small ? "small" : "medium", disabled: Boolean(busy), onClick: () => input.current.click(), ...entered(() => input.current.click()) },
         small ? "Another photo" : "Choose a photo"),
       h(Typography, { variant: "body2", color: "text.secondary" }, "or drop one here, or paste one with Ctrl+V"),
       h("input", { ref: input, type: "file", accept: KINDS, onChange: take, style: { display: "none" }, "aria-label": "Photo" }));
@@ -262,7 +271,7 @@
     const [url, setUrl] = useState("");
     const go = (event) => { event.preventDefault(); if (url.trim()) fetch(url.trim()); };
     return h(Stack, { component: "form", direction: "row", gap: 1, alignItems: "center", onSubmit: go },
-      h(TextField, { size: "small", fullWidth: true, label: "Address of a photo", placeholder: "https://", value: url,
+      h(TextField, { size: "small", fullWidth: true, label: "Address of a photo", placeholder: "https://", value: url, ...entered(go),
         onChange: (event) => setUrl(event.target.value), inputProps: { "data-cy": "simfind-url" } }),
       h(Button, { type: "submit", variant: "outlined", disabled: Boolean(busy) || !url.trim() }, "Fetch"));
   }
@@ -273,7 +282,7 @@
     const objects = look.objects.map((object, number) => ({
       ...object, number, whole: object.label === null && object.confidence === null, name: object.label || "object",
       on: number === chosen, hot: number === hot,
-      events: { onClick: () => busy || pick(number), onMouseEnter: () => setHot(number), onMouseLeave: () => setHot(null), onFocus: () => setHot(number), onBlur: () => setHot(null) },
+      events: { onClick: () => busy || pick(number), ...entered(() => busy || pick(number)), onMouseEnter: () => setHot(number), onMouseLeave: () => setHot(null), onFocus: () => setHot(number), onBlur: () => setHot(null) },
     }));
     const wide = (sx) => ({ "@container (min-width: 480px)": sx }); // in a narrow panel the list is below the photo
     const list = { flexDirection: "row", flexWrap: "wrap", maxHeight: TALL, overflowY: "auto", p: "2px", "& > *": { minWidth: 160 } };
@@ -374,6 +383,18 @@
         crop(found))));
   }
 
+  /** Numbers, large, each with its name and what it says. */
+  function Cards({ schema }) {
+    const { cards = [], note } = schema.view;
+    return h(Stack, { gap: 1, "data-cy": "simfind-cards" },
+      h(Box, { sx: { display: "grid", gridTemplateColumns: "repeat(auto-fill, minmax(128px, 1fr))", gap: 1 } }, cards.map(({ name, value, about }) =>
+        h(Box, { key: name, "data-cy": `simfind-card-${name}`, sx: { p: 1.25, borderRadius: 1, bgcolor: "action.hover" } },
+          h(Typography, { variant: "body2", color: "text.secondary" }, name),
+          h(Typography, { variant: "h5", color: "text.primary", component: "div", sx: { fontVariantNumeric: "tabular-nums" } }, value),
+          h(Typography, { variant: "caption", color: "text.secondary", component: "div", sx: { lineHeight: 1.3 } }, about)))),
+      note && h(Typography, { variant: "body2", color: "text.secondary" }, note));
+  }
+
   const { PluginComponentType, registerComponent } = window.__fop__;
   const register = (name, component) =>
     registerComponent({ name, label: name, component, type: PluginComponentType.Component, activator: () => true });
@@ -382,5 +403,6 @@
   register("SimfindJobs", Jobs);
   register("SimfindPlotEvents", PlotEvents);
   register("SimfindPairs", Pairs);
+  register("SimfindCards", Cards);
   register("SimfindPhoto", Photo);
 })();
