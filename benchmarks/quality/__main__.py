@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.quality import cost, uses, vectors
+from benchmarks.quality import cost, masks, uses, vectors
 from benchmarks.quality import study as st
 from benchmarks.quality.data import SETS, Histogram, ObjectSet, Remembering, embed_all
 from benchmarks.quality.judge import Vectors, judge, means, within
@@ -38,7 +38,7 @@ def main() -> None:
     others = {name: other_networks(objects, args) for name, objects in sets.items()}
     studies = [study(objects, model, args) for objects in sets.values() for model in models(args, objects.name)]
     for name, section in PRINTED.items():
-        if name in args.only and (studies or name == "cost"):
+        if name in args.only and (studies or name in ALONE):
             section(studies, others, args)
     for one in studies:
         one.dataset.delete()
@@ -182,6 +182,16 @@ def print_supervised(studies: list[Study], others: dict, args: argparse.Namespac
         row(one.title, *(", ".join(f"{value:.3f}" for value in values) for values in halves))
 
 
+def print_masks(studies: list[Study], others: dict, args: argparse.Namespace) -> None:
+    scenes = masks.upright()
+    for title, some in {"Showroom": scenes, "Showroom, every scene turned": masks.turned(scenes)}.items():
+        chosen = models(args, "showroom")
+        table(f"{title}: P@1, P@5, mAP@100", ["", *(model.stem for model in chosen)])
+        found = [masks.compare(model, some) for model in chosen]
+        for way in found[0]:
+            row(way, *(", ".join(f"{value:.3f}" for value in figures[way]) for figures in found))
+
+
 def print_cost(studies: list[Study], others: dict, args: argparse.Namespace) -> None:
     photos = sorted((args.data / "data" / "coco" / "images").iterdir())
     heads = ["", "alone, ms an image", "with vectors, CPU", "with vectors, wall", "added, of the forward pass", ""]
@@ -203,8 +213,10 @@ PRINTED: dict[str, Any] = {
     "rerank": print_rerank,
     "feedback": print_feedback,
     "supervised": print_supervised,
+    "masks": print_masks,
     "cost": print_cost,
 }
+ALONE = ("masks", "cost")  # tables that need no studies
 TITLES = ["P@1", "P@5", "mAP@100"]
 
 

@@ -60,8 +60,8 @@ def of_rectangle(rectangle: ArrayLike, corners: ArrayLike) -> Grid:
 
 def coarser(grids: NDArray[np.float32], bins: int) -> NDArray[np.float32]:
     """Grids of fewer cells: ``(n, GRID, GRID)`` to ``(n, bins, bins)``, the means of what lies in each cell."""
-    shares = _overlaps(0, GRID, bins, GRID).astype(np.float32)
-    return shares @ grids @ shares.T
+    shares = _overlaps(0, GRID, bins, GRID)
+    return (shares @ grids @ shares.T).astype(np.float32)
 
 
 def _overlaps(start: float, stop: float, bins: int, length: int) -> NDArray[np.float64]:

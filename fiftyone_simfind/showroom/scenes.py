@@ -13,7 +13,7 @@ from .catalogue import Identity, catalogue
 from .cutouts import cutout
 from .decor import paint_room, shadow_mask
 from .layout import Placement, arrange
-from .room import plan_room
+from .room import Box, plan_room
 
 # Categories that share a deck, and how many cards of it scene after scene gets: one on average.
 DECKS: tuple[tuple[tuple[str, ...], tuple[int, ...]], ...] = (
@@ -34,10 +34,12 @@ class PlacedObject:
     Attributes:
         identity: which thing it is
         bounding_box: ``(x, y, width, height)`` of its visible pixels, relative, from the top left
+        mask: ``(h, w)`` bool, which of the pixels in its box are its own
     """
 
     identity: Identity
-    bounding_box: tuple[float, float, float, float]
+    bounding_box: Box
+    mask: np.ndarray = dataclasses.field(repr=False, compare=False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,8 +71,8 @@ def compose(
     room = plan_room(rng, size, shelf=on_boards > 2)
     image = paint_room(room, np.random.default_rng([seed, index, 2]))
     placements = arrange(chosen, room, np.random.default_rng([seed, index, 3]))
-    boxes = furnish(image, placements)
-    objects = [PlacedObject(p.identity, box) for p, box in zip(placements, boxes, strict=True) if box is not None]
+    visible = furnish(image, placements)
+    objects = [PlacedObject(p.identity, *seen) for p, seen in zip(placements, visible, strict=True) if seen is not None]
     return Scene(light(image, np.random.default_rng([seed, index, 4])), objects)
 
 
@@ -91,8 +93,8 @@ def deal(index: int, identities: Sequence[Identity], *, seed: int) -> list[Ident
     return list(dict.fromkeys(dealt))
 
 
-def furnish(image: Image.Image, placements: Sequence[Placement]) -> list[tuple[float, float, float, float] | None]:
-    """Draw things into a picture; get the box of what remains visible of each, None where nothing does."""
+def furnish(image: Image.Image, placements: Sequence[Placement]) -> list[tuple[Box, np.ndarray] | None]:
+    """Draw things into a picture; get the box and the mask of what remains visible of each, None where nothing does."""
     owners = np.zeros((image.height, image.width), np.int16)
     for number, placement in enumerate(placements, start=1):
         picture = posed(placement)
@@ -104,7 +106,7 @@ def furnish(image: Image.Image, placements: Sequence[Placement]) -> list[tuple[f
         image.paste(picture, (x, y), picture)
         solid = np.asarray(picture.getchannel("A")) > 127
         owners[y : y + picture.height, x : x + picture.width][solid] = number
-    return [visible_box(owners, number) for number in range(1, len(placements) + 1)]
+    return [visible(owners, number) for number in range(1, len(placements) + 1)]
 
 
 def posed(placement: Placement) -> Image.Image:
@@ -126,15 +128,16 @@ def cast_shadow(image: Image.Image, box: tuple[int, int, int, int]) -> None:
     image.paste((34, 26, 34), (x + (width - wide) // 2, y + height - round(deep * 0.62)), shadow_mask(wide, deep, 130))
 
 
-def visible_box(owners: np.ndarray, number: int) -> tuple[float, float, float, float] | None:
-    """The relative box of the pixels that a thing owns; ``owners`` is `(height, width)` int."""
+def visible(owners: np.ndarray, number: int) -> tuple[Box, np.ndarray] | None:
+    """The relative box of the pixels that a thing owns, and which of it they are; ``owners`` is ``(height, width)``."""
     mine = owners == number
     columns, rows = np.flatnonzero(mine.any(axis=0)), np.flatnonzero(mine.any(axis=1))
     if not len(rows):
         return None
     height, width = owners.shape
     x, y = columns[0] / width, rows[0] / height
-    return float(x), float(y), float((columns[-1] + 1) / width - x), float((rows[-1] + 1) / height - y)
+    box = float(x), float(y), float((columns[-1] + 1) / width - x), float((rows[-1] + 1) / height - y)
+    return box, mine[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].copy()
 
 
 def light(image: Image.Image, rng: np.random.Generator) -> Image.Image:

@@ -120,6 +120,19 @@ def test_every_box_touches_its_object_on_all_four_sides(monkeypatch):
             assert columns[-3:].any(), thing
 
 
+def test_a_mask_is_what_a_thing_changes_in_its_box(monkeypatch):
+    monkeypatch.setattr("fiftyone_simfind.showroom.scenes.cast_shadow", lambda image, box: None)
+    furnished = [showroom.compose(index) for index in range(4)]
+    monkeypatch.setattr("fiftyone_simfind.showroom.scenes.furnish", furnish_nothing)
+    for index, full in enumerate(furnished):
+        bare = np.asarray(showroom.compose(index).image, int)
+        changed = np.abs(np.asarray(full.image, int) - bare).max(axis=2) > 3
+        for thing in full.objects:
+            x0, y0, x1, y1 = (round(value) for value in corners(thing.bounding_box))
+            assert thing.mask.shape == (y1 - y0, x1 - x0)
+            assert changed[y0:y1, x0:x1][thing.mask].mean() > 0.9, thing
+
+
 def test_all_categories_appear():
     seen = {thing.identity.category for index in range(20) for thing in scene(index).objects}
     assert seen == set(showroom.CATEGORIES)
