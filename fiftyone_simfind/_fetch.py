@@ -34,7 +34,9 @@ HEADERS = {
     "Connection": "close",
 }
 TRANSLATED = ipaddress.ip_network("64:ff9b::/96")  # IPv4 as networks of IPv6 alone see it (RFC 6052)
-COMPATIBLE = ipaddress.ip_network("::/96")  # IPv4 as it was written once (RFC 4291)
+# Ways to write inner addresses that Python, or an older one, takes for public: IPv4 translated in one network alone
+# (RFC 8215), IPv4 as it was written once (RFC 4291), and inner networks of old (RFC 3879).
+ODD = [ipaddress.ip_network(network) for network in ("64:ff9b:1::/48", "::/96", "fec0::/10")]
 INSIDE = {"168.63.129.16"}  # looks public, and is a host's own service in its cloud
 
 
@@ -126,7 +128,7 @@ def is_public(address: str) -> bool:
     if isinstance(found, ipaddress.IPv6Address):
         if found in TRANSLATED:
             found = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
-        elif found.ipv4_mapped or found.sixtofour or found.teredo or found.is_site_local or found in COMPATIBLE:
+        elif found.ipv4_mapped or found.sixtofour or found.teredo or any(found in network for network in ODD):
             return False
     inside = found.is_private or found.is_loopback or found.is_link_local or found.is_unspecified
     return found.is_global and not (inside or found.is_multicast or found.is_reserved or str(found) in INSIDE)
@@ -164,7 +166,8 @@ class _Fetch:
             self.error = FetchError(f"{_shown(url)} cannot be trusted to be what it says: {reason}")
         except (OSError, http.client.HTTPException, ValueError) as error:
             told = getattr(error, "strerror", None) or type(error).__name__
-            self.error = FetchError(f"{_shown(url)} cannot be fetched: {told}")
+            late = isinstance(error, TimeoutError) and error.errno is None  # ours, and not that of the other side
+            self.error = FetchError(self._late if late else f"{_shown(url)} cannot be fetched: {told}")
         finally:
             self._close()
 

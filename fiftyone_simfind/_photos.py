@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from io import BytesIO
 from pathlib import Path
@@ -38,6 +39,8 @@ OPENERS = {
 }
 CURE = "give a JPEG, PNG, WebP, BMP, GIF or TIFF"
 
+MAX_SCANS = 64  # of a JPEG, each of which goes through all pixels; encoders make about ten
+MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])", re.DOTALL)  # of a JPEG, but for those inside of a scan
 HEAD = 1024  # bytes that are looked at to say what a file is that is no such image
 DEEP = ("I;16", "I;16B", "I;16L", "I;16N")  # PIL's modes of 16 bits
 PLAIN = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
@@ -144,10 +147,25 @@ def open_image(content: bytes, name: str) -> Image.Image:
     opener = next((opener for start, opener in OPENERS.items() if content.startswith(start)), None)
     if opener is None or (content.startswith(b"RIFF") and content[8:12] != b"WEBP"):
         raise ImageError(f"{name} is {_what(content)}; {CURE}")
+    if opener is JpegImagePlugin.jpeg_factory and _has_many_scans(content):
+        raise ImageError(f"{name} would take very long to decode; save it anew, or {CURE}")
     try:
         return opener(BytesIO(content))
     except Exception as error:  # a decoder may raise anything on what was made to break it
         raise ImageError(f"{name} is broken: {_reason(error)}; {CURE}") from None
+
+
+def _has_many_scans(content: bytes) -> bool:
+    """Whether a JPEG goes through its pixels, or through lists of facts, far more often than any encoder would."""
+    place, scans, segments = 2, 0, 0
+    while scans <= MAX_SCANS and segments <= 100 * MAX_SCANS:
+        found = MARKER.search(content, place)
+        if found is None or found[1] == b"\xd9":
+            return False
+        segments += 1
+        scans += found[1] == b"\xda"
+        place = found.end() + int.from_bytes(content[found.end() : found.end() + 2], "big")
+    return True
 
 
 def _decoded(picture: Image.Image, name: str) -> Image.Image:

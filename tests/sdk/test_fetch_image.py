@@ -266,6 +266,7 @@ def test_no_way_to_write_an_inner_address_gets_there(server, host, monkeypatch):
         ("2606:4700::1111", True),
         ("64:ff9b::808:808", True),
         ("64:ff9b::a00:1", False),
+        ("64:ff9b:1::808:808", False),
         ("fec0::1", False),
         ("fe80::1%eth0", False),
         ("2001:0:53aa:64c::", False),

@@ -62,6 +62,12 @@ def bomb_bmp(side):
     return b"BM" + struct.pack("<IHHI", 54 + len(head), 0, 0, 54) + head
 
 
+def jpeg_of_scans(more):
+    """A JPEG that goes through its pixels again and again; here each time takes 40 ms."""
+    whole = content(Image.new("L", (7000, 7000), 100), "JPEG", progressive=True)
+    return whole[:-2] + whole[whole.rindex(b"\xff\xda") : -2] * more + whole[-2:]
+
+
 def a_zip():
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
@@ -100,6 +106,8 @@ HOSTILE = {
     "gif that claims 65535 x 65535": (bomb_gif(65535), "65,535 x 65,535 pixels"),
     "bmp that claims 30000 x 30000": (bomb_bmp(30_000), "30,000 x 30,000 pixels"),
     "large image in a small file": (content(Image.new("1", (9000, 9000))), "9,000 x 9,000 pixels"),
+    "jpeg that is scanned a hundred thousand times": (jpeg_of_scans(100_000), "would take very long to decode"),
+    "jpeg of a million comments": (b"\xff\xd8" + b"\xff\xfe\0\2" * 1_000_000, "would take very long to decode"),
     "tiff of floats": (content(Image.fromarray(np.ones((4, 4), np.float32)), "TIFF"), "pixels are of the kind F"),
 }
 
@@ -147,6 +155,15 @@ KINDS = {
     "16 bit tiff": content(Image.fromarray(np.asarray(PICTURE.convert("L")).astype(np.uint16) * 257), "TIFF"),
     "1 x 1": content(Image.new("RGB", (1, 1), (7, 8, 9))),
 }
+
+
+def test_a_jpeg_may_hold_others_and_whatever_follows_it():
+    """Thumbnails, second pictures and videos lie in the files of cameras; their scans are not its own."""
+    inner = jpeg_of_scans(60)[:20_000]
+    exif = Image.Exif()
+    exif[0x010E] = "x" * 100
+    photo = content(kind="JPEG", exif=exif, comment=b"\xff\xda" * 1000) + inner * 100 + b"\xff\xda" * 1000
+    assert np.array_equal(simfind.read_image(photo), simfind.read_image(content(kind="JPEG")))
 
 
 @pytest.mark.parametrize("name", KINDS)
