@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
@@ -9,21 +10,27 @@ import fiftyone_simfind as simfind
 
 from ._jobs import STORE
 
-MONTH = 30 * 24 * 3600
+YEAR = 365 * 24 * 3600
+PIECE = 2**23  # characters; the database takes documents of up to 16 MB
 
 
 def keep(ctx: Any, report: Any) -> None:
     """Keep a report for a year, in place of an earlier one of its index, and what the index was then."""
+    forget(ctx, report.brain_key)
     store = ctx.store(STORE)
-    store.set(_key(report.brain_key), report.to_dict(), ttl=12 * MONTH)
-    about = {"measured": time.time(), "version": version(ctx, report.brain_key)}
-    store.set(_about(report.brain_key), about, ttl=12 * MONTH)
+    text = json.dumps(report.to_dict())
+    pieces = [text[start : start + PIECE] for start in range(0, len(text), PIECE)]
+    for number, piece in enumerate(pieces):
+        store.set(_key(report.brain_key, number), piece, ttl=YEAR)
+    known = {"measured": time.time(), "version": version(ctx, report.brain_key), "pieces": len(pieces)}
+    store.set(_about(report.brain_key), known, ttl=YEAR)
 
 
 def kept(ctx: Any, brain_key: str) -> dict[str, Any] | None:
     """The report that was kept last for an index, as a dict."""
-    found: dict[str, Any] | None = ctx.store(STORE).get(_key(brain_key))
-    return found
+    store, known = ctx.store(STORE), about(ctx, brain_key)
+    pieces = [store.get(_key(brain_key, number)) for number in range(known["pieces"])] if known else []
+    return json.loads("".join(pieces)) if pieces and None not in pieces else None
 
 
 def about(ctx: Any, brain_key: str) -> dict[str, Any] | None:
@@ -40,12 +47,14 @@ def version(ctx: Any, brain_key: str) -> str | None:
 
 def forget(ctx: Any, brain_key: str) -> None:
     """Delete what was kept for an index."""
-    ctx.store(STORE).delete(_key(brain_key))
-    ctx.store(STORE).delete(_about(brain_key))
+    store, known = ctx.store(STORE), about(ctx, brain_key)
+    store.delete(_about(brain_key))
+    for number in range(known["pieces"] if known else 0):
+        store.delete(_key(brain_key, number))
 
 
-def _key(brain_key: str) -> str:
-    return f"report:{brain_key}"
+def _key(brain_key: str, number: int) -> str:
+    return f"report:{brain_key}:{number}"
 
 
 def _about(brain_key: str) -> str:

@@ -9,15 +9,16 @@ from ._common import alert
 from .map import MapTab
 from .photo import PhotoTab
 from .pictures import ObjectPictures
+from .quality import QualityTab
 from .search import SearchTab
 from .setup import SetupTab
 
 logger = logging.getLogger(__name__)
 
-TABS = {"setup": "Set up", "search": "Search", "photo": "Photo", "map": "Map"}
+TABS = {"setup": "Set up", "search": "Search", "photo": "Photo", "map": "Map", "quality": "Quality"}
 
 
-class ObjectSearch(SetupTab, SearchTab, PhotoTab, MapTab, foo.Panel):
+class ObjectSearch(SetupTab, SearchTab, PhotoTab, MapTab, QualityTab, foo.Panel):
     """Set up, search, look at an outside photo, a map and the quality: one tab each."""
 
     @property
@@ -46,6 +47,8 @@ class ObjectSearch(SetupTab, SearchTab, PhotoTab, MapTab, foo.Panel):
         """Another tab was chosen: the App has put its name into the state."""
         if ctx.panel.get_state("tab") == "setup":
             self.on_setup_look(ctx)
+        if ctx.panel.get_state("tab") == "quality":
+            self.on_quality_look(ctx)
 
     def render(self, ctx):
         """What the panel shows."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._plots import CLEAR, COLORS, GRAY, SCORES, packed, plain
+from ._plots import CLEAR, COLORS, GRAY, SCORES, SHADE, packed, plain
 
 MAX_TRACES = 100  # groups with a trace, and a name when pointed at, of their own
 
@@ -79,7 +79,7 @@ def _trace(shown: Any, rows: NDArray[np.intp], name: str, marker: dict, *, hover
         "text": [plain(label) for label in shown.labels[rows].tolist()],
         "hovertemplate": f"{hover}<extra></extra>",
         "marker": {"opacity": 0.9, **marker},
-        "unselected": {"marker": {"opacity": 0.12}},
+        "unselected": {"marker": {"opacity": 0.05}},
         **more,
     }
 
@@ -99,7 +99,7 @@ def layout(shown: Any, *, keep_zoom: str, keep_lasso: str) -> dict[str, Any]:
         "yaxis": axis,
         "margin": {"l": 8, "r": 8, "t": 36, "b": 8},
         "paper_bgcolor": CLEAR,
-        "plot_bgcolor": CLEAR,
+        "plot_bgcolor": SHADE,
         "showlegend": shown.scores is None,
         "legend": {
             "x": 1.01,

@@ -19,6 +19,7 @@ GRAY = "#8a8f98"
 SCORES = [[0, "#5a6b8c"], [0.45, "#3fa7a0"], [0.75, "#f2b134"], [1, "#f4511e"]]
 SHARES = [[0, "rgba(255,109,4,0)"], [0.02, "rgba(255,109,4,0.10)"], [0.3, "rgba(255,109,4,0.55)"], [1, "#ff6d04"]]
 CLEAR = "rgba(0,0,0,0)"
+SHADE = "rgba(128,128,128,0.08)"  # of a plot, on white as on dark grey
 
 
 def packed(values: ArrayLike, dtype: str) -> dict[str, Any]:

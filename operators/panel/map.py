@@ -19,9 +19,7 @@ COLORS = {"label": "class", "score": "score to the query", "cluster": "cluster"}
 MAX_POINTS = 10_000
 CONFIG = {"modeBarButtonsToRemove": ["toImage", "autoScale2d"], "displayModeBar": True}
 LONGEST_VIEW = 10_000  # characters of a view that is remembered
-NO_QUERY = (
-    "There is nothing to score yet. Click a point and “Search for this one”, or search for something in the tab “Search”"
-)
+NO_QUERY = "There is nothing to score yet. Click a point and “Search for this one”, or use the tab “Search”"
 
 
 class MapTab:
@@ -35,18 +33,21 @@ class MapTab:
         """Draw the tab."""
         indexes = _forms.object_indexes(ctx)
         if not indexes:
-            return alert(panel, "none", "This dataset has no index of objects. “Set up” makes one", "warning")
+            alert(panel, "none", "This dataset has no index of objects. “Set up” makes one", "warning")
+            return
         brain_key = self._map_index(ctx, indexes)
         known = visualizations(ctx, indexes[brain_key])
         if not known:
-            return self._offer_map(panel, f"The index “{brain_key}” has no map yet")
+            self._offer_map(panel, f"The index “{brain_key}” has no map yet")
+            return
         self._render_map_options(ctx, panel, indexes, known)
         if self._map_option(ctx, "color_by") == "score" and not self._map_query(ctx):
             alert(panel, "no_query", NO_QUERY)
         try:
             shown = self.map_points(ctx)
         except simfind.SimfindError as error:
-            return alert(panel, "wrong", str(error), "error")
+            alert(panel, "wrong", str(error), "error")
+            return
         self._render_notices(ctx, panel, shown)
         self._render_plot(ctx, panel, shown)
         self._render_picked(ctx, panel, brain_key)
@@ -69,6 +70,8 @@ class MapTab:
             names = {name: name for name in indexes}
             default = self._map_index(ctx, indexes)
             choices(form, "brain_key", "Index", names, default, on_change=self.on_map_options)
+        if ctx.panel.get_state("map.lassoed") or ctx.panel.get_state("map.picked"):
+            form.btn("clear", label="Clear", on_click=self.on_map_clear, icon="clear")
 
     def _render_notices(self, ctx: Any, panel: types.Object, shown: Any) -> None:
         lassoed = ctx.panel.get_state("map.lassoed")
@@ -76,10 +79,7 @@ class MapTab:
         if len(shown) < shown.total:
             words = [f"{len(shown):,} of {shown.total:,} objects shown, chosen at random"]
         words.append(f"{lassoed:,} in the grid" if lassoed else "draw around points to see them in the grid")
-        notices = row(panel, "notices")
-        notices.md(" · ".join(words), name="count")
-        if lassoed or ctx.panel.get_state("map.picked"):
-            notices.btn("clear", label="Clear", on_click=self.on_map_clear, icon="clear")
+        panel.md(" · ".join(words), name="count")
         if shown.missing:
             self._offer_map(panel, f"{shown.missing:,} objects are newer than this map")
 
@@ -208,7 +208,8 @@ class MapTab:
         """Search for the object of the point that was clicked, and colour the map by the scores."""
         picked = ctx.panel.get_state("map.picked")
         if not picked:
-            return ctx.ops.notify("Click a point first", variant="warning")
+            ctx.ops.notify("Click a point first", variant="warning")
+            return
         brain_key = self._map_index(ctx, _forms.object_indexes(ctx))
         self.search_for(ctx, {"ids": [picked["id"]], "negatives": [], "brain_key": brain_key})
         ctx.panel.set_state("map_options.color_by", "score")

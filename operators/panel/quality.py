@@ -1,0 +1,257 @@
+"""How good the search is, and what it takes for what."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import fiftyone as fo
+import fiftyone.operators.types as types
+
+import fiftyone_simfind as simfind
+
+from .. import _forms, _reports
+from ._common import PLUGIN, alert, choices, jobs, part, row, told
+from ._quality_plot import MAX_CLASSES, heatmap, heatmap_layout, labels, per_class, summary
+
+LABELS = (fo.StringField, fo.IntField, fo.BooleanField)
+NOT_LABELS = ("id", "index")
+MAX_PAIRS = 24  # are shown as pictures
+MAX_IN_GRID = 1000
+MAX_KEPT = 4  # reports
+FEW = 12  # classes of which the table shows all at once
+CONFIG = {"displayModeBar": False, "scrollZoom": False}
+
+_kept: dict[tuple, Any] = {}  # reports, each of which may have megabytes in the database
+
+
+class QualityTab:
+    """The tab "Quality".
+
+    The panel's state holds ``quality``, the form; ``measured.version``, the version of the index that is known to be
+    its present one; ``measured.cell``, the cell of the heat map that was clicked, as numbers of classes; and
+    ``measured.sort``, the column that the table is sorted by.
+    """
+
+    def render_quality(self, ctx: Any, panel: types.Object) -> None:
+        """Draw the tab."""
+        indexes = _forms.object_indexes(ctx)
+        if not indexes:
+            alert(panel, "none", "This dataset has no index of objects. “Set up” makes one", "warning")
+            return
+        self._render_measure(ctx, panel, indexes)
+        about, report = self.quality_report(ctx)
+        if report is None:
+            alert(panel, "unmeasured", "Not measured yet. Every object is searched for; what has its class is right")
+            return
+        self._render_age(ctx, panel, about)
+        part(panel, "means", "Cards", cards=summary(report), note=str(report).splitlines()[-1])
+        self._render_heatmap(ctx, panel, report)
+        self._render_pairs(ctx, panel, report)
+        self._render_classes(ctx, panel, report)
+
+    def _render_measure(self, ctx: Any, panel: types.Object, indexes: dict[str, str]) -> None:
+        form = row(panel, "quality")
+        brain_key = self._quality_index(ctx)
+        if len(indexes) > 1:
+            names = {name: name for name in indexes}
+            choices(form, "brain_key", "Index", names, brain_key, on_change=self.on_quality_look)
+        known = [name for name in _forms.attributes(ctx, indexes[brain_key], LABELS) if name not in NOT_LABELS]
+        if known:
+            choices(form, "label_attr", "Right is the same", {name: name for name in known}, known[0])
+        form.bool("exclude_same_image", label="Other images only", default=True)
+        form.btn("measure", label="Measure", on_click=self.on_quality_measure, variant="contained", icon="insights")
+        jobs(panel, self.on_quality_look)
+
+    def _render_age(self, ctx: Any, panel: types.Object, about: dict[str, Any]) -> None:
+        when = datetime.fromtimestamp(about["measured"]).strftime("%Y-%m-%d %H:%M")
+        now = ctx.panel.get_state("measured.version")
+        if now and about["version"] and now != about["version"]:
+            text = f"The index has changed since this was measured ({when}). “Measure” brings it up to date"
+            alert(panel, "stale", text, "warning")
+        else:
+            panel.md(f"Measured {when}", name="when")
+
+    def _render_heatmap(self, ctx: Any, panel: types.Object, report: Any) -> None:
+        table = _correspondence(report)
+        panel.md("**What is found for what**: click a cell to see those pairs", name="heading")
+        plot = heatmap_layout(table)
+        panel.plot("quality_plot", data=heatmap(table), layout=plot, config=CONFIG, height=f"{plot['height']}px")
+        part(panel, "quality_events", "PlotEvents", shown=self._quality_token(ctx), on_point=self.on_quality_cell)
+
+    def _render_pairs(self, ctx: Any, panel: types.Object, report: Any) -> None:
+        cell = self._quality_cell(ctx, report)
+        if cell is None:
+            return
+        pairs = _pairs(report, cell)
+        head = row(panel, "pairs_head")
+        asked, found = labels(cell)
+        head.md(f"**{asked} → {found}**: {_counted(pairs, cell)}", name="pairs_count")
+        if not pairs:
+            return
+        head.btn("pairs_grid", label="Show in grid", on_click=self.on_quality_grid, icon="apps")
+        part(
+            panel,
+            "pairs",
+            "Pairs",
+            pairs=[_pair(pair, asked, found) for pair in pairs[:MAX_PAIRS]],
+            brain_key=self._quality_index(ctx),
+            pictures=f"{PLUGIN}/object_pictures",
+            on_open=self.on_quality_open,
+            on_again=self.on_quality_search,
+        )
+
+    def _render_classes(self, ctx: Any, panel: types.Object, report: Any) -> None:
+        column, descending = self._quality_sort(ctx)
+        every = bool(ctx.panel.get_state("measured.all"))
+        table = per_class(report).sort_values(column, ascending=not descending, kind="stable")
+        view = types.TableView(on_click_cell=self.on_quality_table, componentsProps={"table": {"sx": {"minWidth": 0}}})
+        for name in table.columns:
+            mark = (" ▼" if descending else " ▲") if name == column else ""
+            view.add_column(name, label=f"{name}{mark}")
+        shown = table if every else table.head(FEW)
+        rows = [{key: _cell(value) for key, value in line.items()} for line in shown.to_dict("records")]
+        panel.md("**Each class**: click a heading to sort by it", name="classes_heading")
+        panel.list("classes_table", types.Object(), default=rows, view=view)
+        if len(table) > FEW:
+            label = f"Show {FEW}" if every else f"Show all {len(table):,} classes"
+            row(panel, "classes_more").btn("classes_all", label=label, on_click=self.on_quality_all)
+
+    # --- what is known ------------------------------------------------------------------------------------------------
+
+    def _quality_index(self, ctx: Any) -> str:
+        indexes = _forms.object_indexes(ctx)
+        asked = (ctx.panel.get_state("quality") or {}).get("brain_key")
+        return asked if asked in indexes else next(iter(indexes))
+
+    def quality_report(self, ctx: Any) -> tuple[dict[str, Any], Any]:
+        """What is known about the last report of the chosen index, and the report; None where there is none."""
+        brain_key = self._quality_index(ctx)
+        about = _reports.about(ctx, brain_key)
+        if about is None:
+            return {}, None
+        key = (str(ctx.dataset._doc.id), brain_key, about["measured"])
+        if key not in _kept:
+            found = _reports.kept(ctx, brain_key)
+            if found is None:
+                return {}, None
+            while len(_kept) >= MAX_KEPT:
+                _kept.pop(next(iter(_kept)))
+            _kept[key] = simfind.RetrievalReport.from_dict(found)
+        return about, _kept[key]
+
+    def _quality_token(self, ctx: Any) -> str:
+        about = _reports.about(ctx, self._quality_index(ctx)) or {}
+        return f"{self._quality_index(ctx)} {about.get('measured')}"
+
+    def _quality_cell(self, ctx: Any, report: Any) -> tuple[Any, Any] | None:
+        """The classes of the cell that was clicked, if it is one of this very report."""
+        cell = ctx.panel.get_state("measured.cell")
+        if not cell or ctx.panel.get_state("measured.token") != self._quality_token(ctx):
+            return None
+        table = _correspondence(report)
+        return table.index[cell[0]], table.columns[cell[1]]
+
+    def _quality_sort(self, ctx: Any) -> tuple[str, bool]:
+        column, descending = ctx.panel.get_state("measured.sort") or ["class", False]
+        return column, descending
+
+    # --- what the user does -------------------------------------------------------------------------------------------
+
+    def on_quality_look(self, ctx: Any) -> None:
+        """The tab was opened, or something has ended: see which version of the index is its present one."""
+        if _forms.object_indexes(ctx):
+            ctx.panel.set_state("measured.version", _reports.version(ctx, self._quality_index(ctx)))
+
+    @told
+    def on_quality_measure(self, ctx: Any) -> None:
+        """Have the search measured as the form says."""
+        given = ctx.panel.get_state("quality") or {}
+        params = {"brain_key": self._quality_index(ctx), "quiet": True}
+        params["exclude_same_image"] = given.get("exclude_same_image", True)
+        if given.get("label_attr"):
+            params["label_attr"] = given["label_attr"]
+        ctx.trigger(f"{PLUGIN}/evaluate_retrieval", params)
+
+    @told
+    def on_quality_cell(self, ctx: Any) -> None:
+        """A cell of the heat map was clicked."""
+        _, report = self.quality_report(ctx)
+        if report is None or ctx.params.get("shown") != self._quality_token(ctx):
+            ctx.ops.notify("The report has changed since it was drawn. Try again", variant="warning")
+            return
+        columns = len(_correspondence(report).columns)
+        ctx.panel.set_state("measured.cell", list(divmod(int(ctx.params["number"]), columns)))
+        ctx.panel.set_state("measured.token", self._quality_token(ctx))
+
+    @told
+    def on_quality_grid(self, ctx: Any) -> None:
+        """Put the pairs into the grid: each query, and behind it what was found for it."""
+        _, report = self.quality_report(ctx)
+        cell = None if report is None else self._quality_cell(ctx, report)
+        if cell is None:
+            return
+        pairs = _pairs(report, cell)[:MAX_IN_GRID]
+        ids = list(dict.fromkeys(i for pair in pairs for i in (pair.query, pair.neighbor)))
+        field = _forms.object_indexes(ctx)[self._quality_index(ctx)]
+        some = ctx.dataset.select_labels(ids=ids, fields=field).to_patches(field)
+        ctx.ops.set_view(view=some.select(ids, ordered=True))
+
+    @told
+    def on_quality_open(self, ctx: Any) -> None:
+        """Open the image of an object of a pair."""
+        field = _forms.object_indexes(ctx)[self._quality_index(ctx)]
+        found = ctx.dataset.select_labels(ids=[ctx.params["id"]], fields=field).limit(1).values("id")
+        if found:
+            ctx.ops.open_sample(id=found[0])
+
+    @told
+    def on_quality_search(self, ctx: Any) -> None:
+        """Search for an object of a pair, and show what is found."""
+        self.search_for(ctx, {"ids": [ctx.params["id"]], "negatives": [], "brain_key": self._quality_index(ctx)})
+        ctx.panel.set_state("tab", "search")
+
+    def on_quality_table(self, ctx: Any) -> None:
+        """A heading of the table was clicked: sort by it, and the other way round when it is clicked again."""
+        _, report = self.quality_report(ctx)
+        if report is None or ctx.params.get("row") != -1:
+            return
+        column, descending = self._quality_sort(ctx)
+        chosen = per_class(report).columns[ctx.params["column"]]
+        ctx.panel.set_state("measured.sort", [chosen, not descending if chosen == column else False])
+
+    def on_quality_all(self, ctx: Any) -> None:
+        """Show all classes in the table, or few."""
+        ctx.panel.set_state("measured.all", not ctx.panel.get_state("measured.all"))
+
+
+def _correspondence(report: Any) -> Any:
+    return report.correspondence(max_classes=MAX_CLASSES)
+
+
+def _pairs(report: Any, cell: tuple[Any, Any]) -> list[Any]:
+    """The pairs of a cell; of a row or column that stands for several classes none."""
+    try:
+        return report.pairs(*cell)
+    except simfind.OptionError:
+        return []
+
+
+def _counted(pairs: list[Any], cell: tuple[Any, Any]) -> str:
+    if not pairs:
+        several = "(others)" in cell
+        return "these are several classes together, and have no pairs" if several else "no such pairs"
+    many = f"the first {MAX_PAIRS} of {len(pairs):,} pairs" if len(pairs) > MAX_PAIRS else f"{len(pairs):,} pairs"
+    return ("1 pair" if len(pairs) == 1 else many) + ", the most similar first"
+
+
+def _pair(pair: Any, asked: str, found: str) -> dict[str, Any]:
+    return {
+        "query": {"id": pair.query, "label": asked},
+        "found": {"id": pair.neighbor, "label": found, "score": round(pair.score, 4)},
+        "rank": pair.rank,
+    }
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
