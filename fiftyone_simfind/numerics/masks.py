@@ -24,10 +24,13 @@ def of_mask(mask: NDArray, corners: ArrayLike) -> Grid:
         ``(GRID, GRID)`` float32 in [0, 1], the top row first
     """
     x0, y0, x1, y1 = np.asarray(corners, np.float64)
-    down, across = (_overlaps(*span, GRID, size) for span, size in zip(((y0, y1), (x0, x1)), mask.shape, strict=True))
-    rows, columns = (slice(*_reach(shares)) for shares in (down, across))
-    inside = (mask[rows, columns] != 0).astype(np.float32)
-    return (down[:, rows] @ inside @ across[:, columns].T).astype(np.float32)
+    (top, bottom), (left, right) = _pixels(y0, y1, mask.shape[0]), _pixels(x0, x1, mask.shape[1])
+    inside = (mask[top:bottom, left:right] != 0).astype(np.float32)
+    down, across = (
+        _overlaps(y0 - top, y1 - top, GRID, bottom - top),
+        _overlaps(x0 - left, x1 - left, GRID, right - left),
+    )
+    return down @ inside @ across.T
 
 
 def of_detection(mask: NDArray, box: ArrayLike) -> Grid:
@@ -64,15 +67,15 @@ def coarser(grids: NDArray[np.float32], bins: int) -> NDArray[np.float32]:
     return (shares @ grids @ shares.T).astype(np.float32)
 
 
-def _overlaps(start: float, stop: float, bins: int, length: int) -> NDArray[np.float64]:
+def _pixels(start: float, stop: float, length: int) -> tuple[int, int]:
+    """The first of a line's pixels that ``[start, stop)`` touches, and one after the last."""
+    first = min(max(int(np.floor(start)), 0), length)
+    return first, min(max(int(np.ceil(stop)), first), length)
+
+
+def _overlaps(start: float, stop: float, bins: int, length: int) -> Grid:
     """The share of each of the bins on ``[start, stop)`` that lies in each of a line's pixels: ``(bins, length)``."""
     edges = np.linspace(start, max(stop, start + 1e-9), bins + 1)
     pixels = np.arange(length)
     common = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
-    return common.clip(min=0) / (edges[1] - edges[0])
-
-
-def _reach(shares: NDArray[np.float64]) -> tuple[int, int]:
-    """The first of the pixels that any bin lies in, and one after the last."""
-    touched = np.flatnonzero(shares.any(axis=0))
-    return (int(touched[0]), int(touched[-1]) + 1) if len(touched) else (0, 0)
+    return (common.clip(min=0) / (edges[1] - edges[0])).astype(np.float32)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fiftyone_simfind.numerics import boxes as bx
@@ -31,6 +31,7 @@ def test_a_cell_that_a_mask_covers_in_part_has_that_share():
     assert grid[0, 14:18] == pytest.approx([0, 0.5, 1, 1])
 
 
+@settings(deadline=None)
 @given(x0=places, y0=places, width=st.floats(0.5, 90), height=st.floats(0.5, 90))
 def test_shares_are_those_of_many_points(x0, y0, width, height):
     mask, points = disc(), 8
