@@ -387,7 +387,7 @@
   function Cards({ schema }) {
     const { cards = [], note } = schema.view;
     return h(Stack, { gap: 1, "data-cy": "simfind-cards" },
-      h(Box, { sx: { display: "grid", gridTemplateColumns: "repeat(auto-fill, minmax(128px, 1fr))", gap: 1 } }, cards.map(({ name, value, about }) =>
+      h(Box, { sx: { display: "grid", gridTemplateColumns: "repeat(auto-fill, minmax(96px, 1fr))", gap: 1 } }, cards.map(({ name, value, about }) =>
         h(Box, { key: name, "data-cy": `simfind-card-${name}`, sx: { p: 1.25, borderRadius: 1, bgcolor: "action.hover" } },
           h(Typography, { variant: "body2", color: "text.secondary" }, name),
           h(Typography, { variant: "h5", color: "text.primary", component: "div", sx: { fontVariantNumeric: "tabular-nums" } }, value),
