@@ -13,6 +13,8 @@ from .quality import QualityTab
 from .search import SearchTab
 from .setup import SetupTab
 
+SELECTED = ("on_change_selected", "on_change_selected_labels")
+
 logger = logging.getLogger(__name__)
 
 TABS = {"setup": "Set up", "search": "Search", "photo": "Photo", "map": "Map", "quality": "Quality"}
@@ -30,6 +32,15 @@ class ObjectSearch(SetupTab, SearchTab, PhotoTab, MapTab, QualityTab, foo.Panel)
             category=foo.Categories.CURATE,
             help_markdown="Find objects, index them, and see every object that looks like one of them",
         )
+
+    def execute(self, ctx):
+        """Run a handler and draw the panel.
+
+        A selection that is cleared, as searches do, changes nothing here; the App tells of it with the state from
+        before the search, and what would be drawn from that would hide what was found.
+        """
+        cleared = ctx.params.get("__method__") in SELECTED and not ctx.selected and not ctx.selected_labels
+        return None if cleared else super().execute(ctx)
 
     def on_load(self, ctx):
         """The panel was opened, or the page was loaded again, perhaps with another dataset."""

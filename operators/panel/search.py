@@ -18,7 +18,6 @@ SCOPES = {
     "all": "all classes",
     "same_class": "same class",
     "other_classes": "other classes",
-    "chosen": "chosen classes",
 }
 EMPHASES = {"none": "all alike", "look": "colours", "shape": "shape and pattern", "kind": "kind of thing"}
 MAX_MATCHES = 200  # are shown as pictures; the operator shows more of them in the grid
@@ -79,10 +78,9 @@ class SearchTab:
         first, second = row(form, "first"), row(form, "second")
         first.int("k", label="Matches", default=25, min=1, max=MAX_MATCHES)
         first.float("min_score", label="Minimum score", min=-1, max=1)
-        choices(first, "scope", "Among", SCOPES, "all", on_change=self.on_search_options)
+        choices(first, "scope", "Among", SCOPES, "all")
         choices(first, "emphasis", "By", EMPHASES, "none")
-        if self._options(ctx).get("scope") == "chosen":
-            form.list("classes", types.String(), label="Classes", view=self._classes(ctx))
+        form.list("classes", types.String(), label="Only these classes", view=self._classes(ctx))
         second.bool("one_per_image", label="One per image", default=False)
         second.bool("exclude_same_image", label="Other images only", default=False)
         second.bool("reverse", label="Least similar first", default=False)
@@ -90,6 +88,8 @@ class SearchTab:
         buttons = row(panel, "buttons")
         search = on_search or self.on_search
         buttons.btn("search", label="Search", on_click=search, variant="contained", icon="image_search")
+        if ctx.panel.get_state("search.found"):
+            buttons.btn("grid", label="Show in grid", on_click=self.on_show_in_grid, icon="apps")
         if ctx.panel.get_state("search.history"):
             buttons.btn("back", label="Back", on_click=self.on_search_back, icon="arrow_back")
 
@@ -98,7 +98,7 @@ class SearchTab:
         indexes = _forms.object_indexes(ctx)
         field = indexes.get(query.get("brain_key") or "") or next(iter(indexes.values()))
         view = types.AutocompleteView(allow_user_input=False, allow_duplicates=False)
-        for label in ctx.dataset.distinct(f"{field}.detections.label"):
+        for label in _forms.labels(ctx, field):
             view.add_choice(label, label=label)
         return view
 
@@ -123,15 +123,11 @@ class SearchTab:
             on_less=self.on_search_less,
             on_export=self.on_search_export,
         )
-        row(panel, "after").btn("grid", label="Show in grid", on_click=self.on_show_in_grid, icon="apps")
 
     def _strip(self, ctx: Any, query: dict, items: list[dict]) -> dict[str, Any]:
         return {"items": items, "brain_key": query.get("brain_key"), "pictures": f"{PLUGIN}/object_pictures"}
 
     # --- what the user does -------------------------------------------------------------------------------------------
-
-    def on_search_options(self, ctx: Any) -> None:
-        """Options were chosen on which the form depends."""
 
     @told
     def on_search(self, ctx: Any) -> None:
@@ -216,10 +212,6 @@ class SearchTab:
         given = {key: value for key, value in self._options(ctx).items() if value not in (None, "", [])}
         if given.get("emphasis") == "none":
             del given["emphasis"]
-        if given.get("scope") == "chosen":
-            del given["scope"]
-        else:
-            given.pop("classes", None)
         return given
 
     @told

@@ -37,6 +37,8 @@ class SetupTab:
         seen = simfind.overview(ctx.dataset) if ctx.dataset else None
         best = seen.best.patches_field if seen and seen.best else None
         ctx.panel.set_state("setup.seen", {**seen.to_dict(), "best": best} if seen else None)
+        if best and not ctx.panel.get_state("run.field"):
+            ctx.panel.set_state("run.field", best)  # or the App reports its default as a change
 
     @told
     def on_setup_look(self, ctx: Any) -> None:
