@@ -80,13 +80,17 @@ def by_rectangle(mask: NDArray[np.bool_], corners: list[int]) -> mk.Grid:
     return mk.of_rectangle([x + 0.5, y + 0.5, width + 1, height + 1, np.deg2rad(angle)], corners)
 
 
-WAYS: dict[str, Callable[..., mk.Grid] | None] = {"boxes": None, "masks": by_mask, "rotated boxes": by_rectangle}
+WAYS: dict[str, Callable[..., mk.Grid | None]] = {
+    "boxes": lambda mask, corners: None,
+    "masks": by_mask,
+    "rotated boxes": by_rectangle,
+}
 
 
 def compare(model: Path, scenes: list[Seen]) -> dict[str, Figures]:
     """P@1, P@5 and mAP@100 of a search for the same thing: boxes alone, with more, and one sought among the other."""
     network: Any = load_embedder(str(model))
-    made = {name: _embed(network, scenes, way) for name, way in WAYS.items()}
+    made = _embed(network, scenes)
     names = np.array([name for scene in scenes for name in scene.names])
     numbers = np.repeat(np.arange(len(scenes)), [len(scene.names) for scene in scenes])
     found = {name: means(judge(white(vectors, network.parts), names, numbers)) for name, vectors in made.items()}
@@ -99,16 +103,24 @@ def compare(model: Path, scenes: list[Seen]) -> dict[str, Figures]:
     return found
 
 
-def _embed(network: Any, scenes: list[Seen], way: Callable[..., mk.Grid] | None) -> Vectors:
-    vectors: list[Any] = []
+def _embed(network: Any, scenes: list[Seen]) -> dict[str, Vectors]:
+    """``(n, d)`` vectors of all things in each way, each scene seen once."""
+    vectors: dict[str, list[Any]] = {name: [] for name in WAYS}
     for start in range(0, len(scenes), BATCH):
         some = scenes[start : start + BATCH]
         corners = [[_corners(mask) for mask in scene.masks] for scene in some]
         sizes = [scene.image.shape[1::-1] for scene in some]
-        boxes = [bx.to_relative(found, size) for found, size in zip(corners, sizes, strict=True)]
-        grids = way and [list(map(way, scene.masks, found)) for scene, found in zip(some, corners, strict=True)]
-        vectors += network.embed([scene.image for scene in some], boxes, grids)
-    return np.concatenate(vectors)
+        boxes = [
+            np.tile(bx.to_relative(found, size), (len(WAYS), 1)) for found, size in zip(corners, sizes, strict=True)
+        ]
+        grids = [
+            [way(*pair) for way in WAYS.values() for pair in zip(scene.masks, found, strict=True)]
+            for scene, found in zip(some, corners, strict=True)
+        ]
+        for made in network.embed([scene.image for scene in some], boxes, grids):
+            for name, part in zip(WAYS, np.split(made, len(WAYS)), strict=True):
+                vectors[name].append(part)
+    return {name: np.concatenate(found) for name, found in vectors.items()}
 
 
 def _corners(mask: NDArray[np.bool_]) -> list[int]:

@@ -12,7 +12,12 @@ from PIL import Image
 
 import fiftyone_simfind as simfind
 from fiftyone_simfind import _rerank
+from fiftyone_simfind._query import Query
+from fiftyone_simfind._rules import Found
 from fiftyone_simfind.errors import OptionError, QueryError
+from fiftyone_simfind.numerics import parts as pt
+from fiftyone_simfind.numerics import vectors as vx
+from fiftyone_simfind.numerics.parts import Part
 from fiftyone_simfind.testing import FakeDetector
 
 COUNT = 12
@@ -162,6 +167,17 @@ def test_negatives_push_away_in_the_crops_too(painted, ids):
     targets = [vectors[0] - 0.5 * vectors[5] for vectors in (index_vectors(), crop_vectors())]
     expected = rows[np.argsort(-fused(rows, targets))]
     assert simfind.search(painted, ids[0], negatives=ids[5], rerank=Colors()).ids == [ids[row] for row in expected]
+
+
+def test_emphasis_is_read_off_the_query():
+    nothing = Found([], [], [], np.empty(0, np.float32), np.empty((0, 4), np.float32))
+    example = vx.normalize([[1.0, 2.0, 0.0, 2.0]])
+    emphasized = pt.emphasize(example[0], [Part("look", 0, 2), Part("kind", 2, 4)], {"look": 3.0})
+    plain, emphasis = _rerank._emphasis(Query(emphasized, nothing._replace(vectors=example), nothing))
+    np.testing.assert_allclose(vx.normalize(plain * emphasis), emphasized, atol=1e-6)
+    assert emphasis[1] / emphasis[3] == pytest.approx(3)
+    as_it_is = _rerank._emphasis(Query(plain, nothing._replace(vectors=example), nothing))
+    assert as_it_is[1].tolist() == [1, 1, 1, 1]
 
 
 def test_a_patches_view_can_be_sorted_with_a_second_look(painted, ids):
