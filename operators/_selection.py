@@ -92,12 +92,37 @@ def searched(ctx: Any) -> Any:
     view = ctx.view
     if not isinstance(view, fo.core.patches.PatchesView):
         return view
-    base = view._base_view
-    for stage in view._stages:
-        if not _is_result(stage):
-            base = base.add_stage(stage)
+    stages = [stage for stage in view._stages if not _is_result(stage)]
+    images = _without_result(view)
+    if images is None:
+        base = view._base_view
+    elif not stages:
+        return images
+    else:
+        base = images.add_stage(view._patches_stage)
+    for stage in stages:
+        base = base.add_stage(stage)
     return base
 
 
 def _is_result(stage: fo.ViewStage) -> bool:
     return isinstance(stage, fo.SortBySimilarity) or (isinstance(stage, fo.Select) and bool(stage.ordered))
+
+
+def _without_result(view: Any) -> Any:
+    """The images that a search looked through whose matches a view shows; None where it shows no such matches.
+
+    Matches among images are shown as the patches of these matches alone: their images and labels are selected first.
+    """
+    found = {i for stage in view._stages if isinstance(stage, fo.Select) and stage.ordered for i in stage.sample_ids}
+    images = view._source_collection
+    stages = list(getattr(images, "_stages", ()))
+    if not found or not stages or not isinstance(stages[-1], fo.SelectLabels) or set(stages[-1].ids or ()) != found:
+        return None
+    stages.pop()
+    if stages and isinstance(stages[-1], fo.Select):
+        stages.pop()
+    whole = images._root_dataset.view()
+    for stage in stages:
+        whole = whole.add_stage(stage)
+    return whole
