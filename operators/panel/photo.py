@@ -66,24 +66,24 @@ class PhotoTab:
             shown = {name: f"{name} ({field})" for name, field in indexes.items()}
             choices(form, "brain_key", "Index", shown, self._photo_index(ctx), on_change=self.on_photo_index)
         photo = ctx.panel.get_state("photo") or {}
-        query = ctx.panel.get_state("search.query") or {}
-        searched = photo.get("searched")
-        if not (searched and query.get("photo")):
-            query = {**query, "photo": photo.get("key"), "candidate": None}
-        self._render_photo(panel, photo, query, settings)
-        if query["photo"]:
-            self._render_search(ctx, panel, query if searched else None)
+        query = (ctx.panel.get_state("search.query") or {}) if photo.get("searched") else {}
+        key, number = (query["photo"], query.get("candidate")) if query.get("photo") else (photo.get("key"), None)
+        self._render_photo(panel, photo, key, number, settings)
+        if key:
+            self._render_search(ctx, panel, query)
 
-    def _render_photo(self, panel: types.Object, photo: dict, query: dict, settings: _settings.Settings) -> None:
+    def _render_photo(
+        self, panel: types.Object, photo: dict[str, Any], key: str, number: int | None, settings: _settings.Settings
+    ) -> None:
         part(
             panel,
             "photo_part",
             "Photo",
-            photo=query["photo"],
-            chosen=query["candidate"],
+            photo=key,
+            chosen=number,
             again=photo.get("again"),
             problem=photo.get("problem"),
-            notes=photo.get("notes") if query["photo"] == photo.get("key") else [],
+            notes=photo.get("notes") if key == photo.get("key") else [],
             max_bytes=settings.max_bytes,
             no_urls=None if settings.allow_urls else URLS_OFF,
             pictures=f"{PLUGIN}/object_pictures",
@@ -92,12 +92,12 @@ class PhotoTab:
             on_pick=self.on_photo_pick,
         )
 
-    def _render_search(self, ctx: Any, panel: types.Object, query: dict[str, Any] | None) -> None:
+    def _render_search(self, ctx: Any, panel: types.Object, query: dict[str, Any]) -> None:
         """Draw how to search, and what was found if something was searched for."""
         self.render_options(ctx, panel, on_search=self.on_photo_search)
-        if query is not None:
-            if query.get("ids") or query.get("negatives"):
-                self.render_wanted(ctx, panel, query)
+        if query.get("ids") or query.get("negatives"):
+            self.render_wanted(ctx, panel, query)
+        if query:
             self.render_found(ctx, panel)
 
     def _photo_index(self, ctx: Any) -> str:
