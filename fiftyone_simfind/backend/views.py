@@ -14,6 +14,9 @@ from fiftyone_simfind.errors import CollectionError
 from fiftyone_simfind.numerics import ids as idx
 from fiftyone_simfind.numerics.ids import Ids
 
+# A document {_id: ObjectId} as BSON: its length, the type and name of its only field, the id, and a zero.
+ONLY_ID = np.dtype([("before", "V9"), ("id", f"S{idx.WIDTH}"), ("end", "V1")])
+
 
 def rows_of(rows: Rows, view: Any, patches_field: str | None) -> tuple[NDArray[np.intp], int]:
     """The rows that a view shows, in its order, and how many of the things that it shows have none.
@@ -33,7 +36,8 @@ def mask_of(rows: Rows, view: Any, patches_field: str | None) -> NDArray[np.bool
     key = ("mask", *_key(view))
     if key not in rows.views:
         mask = np.zeros(len(rows.table.ids), bool)
-        mask[rows_of(rows, view, patches_field)[0]] = True
+        found = rows.find(_ids(view, patches_field, ordered=False))
+        mask[found[found >= 0]] = True
         rows.remember(key, (mask, 0))
     return rows.views[key][0]
 
@@ -46,17 +50,26 @@ def _key(view: Any) -> tuple:
     return (view._dataset.name, stages, newest.get("last_modified_at"), collection.estimated_document_count())
 
 
-def _ids(view: Any, patches_field: str | None) -> Ids:
+def _ids(view: Any, patches_field: str | None, *, ordered: bool = True) -> Ids:
     if isinstance(view, fop.PatchesView) and patches_field is not None:
         if view.patches_field != patches_field:
             raise CollectionError(
                 f'the view shows patches of "{view.patches_field}", but the index covers "{patches_field}"; give the '
                 f'dataset, or patches of "{patches_field}"'
             )
-        return _collect(view, "_id")
+        return _collect(view, "_id") if ordered or view._stages else _every(view._dataset._sample_collection)
     if patches_field is None:
         return _collect(view, "_sample_id" if view._is_patches else "_id")
     return _collect(view, view._get_label_field_path(patches_field, "_id")[1])
+
+
+def _every(collection: Any) -> Ids:
+    """The ids of all documents of a collection, in no order.
+
+    They come from the index of the ids, without the documents, and are cut out of the replies as they are.
+    """
+    batches = collection.find_raw_batches({}, {"_id": 1}, hint="_id_")
+    return np.ascontiguousarray(np.frombuffer(b"".join(batches), ONLY_ID)["id"])
 
 
 def _collect(view: Any, path: str) -> Ids:

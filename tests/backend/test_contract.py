@@ -179,6 +179,18 @@ def test_a_view_restricts_what_is_found(index, crowd):
     assert index.index_size == len(ids)
 
 
+@pytest.mark.parametrize("kind", ["all", "of some images", "some of all"])
+def test_a_view_of_patches_restricts_what_is_found(index, crowd, kind):
+    vectors, ids = stored(crowd)
+    patches = (crowd.match(F("filepath").ends_with("1.png")) if kind == "of some images" else crowd).to_patches(
+        "things"
+    )
+    shown = patches.match(F("things.label") == "a") if kind == "some of all" else patches
+    expected = [i for i in in_order(distances(crowd, vectors[0])) if i in set(shown.values("id"))]
+    with index.use_view(shown):
+        assert index._kneighbors(query=ids[0])[1] == expected
+
+
 def test_what_a_view_shows_and_the_index_lacks_is_counted(index, crowd):
     sample = crowd.last()
     sample.things.detections.append(fo.Detection(label="a", bounding_box=[0, 0, 1, 1]))
