@@ -67,10 +67,11 @@ class ObjectSearch(SetupTab, SearchTab, PhotoTab, MapTab, QualityTab, foo.Panel)
         tabs = types.TabsView()
         for name, label in TABS.items():
             tabs.add_choice(name, label=label)
-        panel.enum("tab", list(TABS), default="setup", view=tabs, on_change=self.on_tab)
-        tab = types.Object()
         chosen = ctx.panel.get_state("tab")
         chosen = chosen if chosen in TABS else "setup"
+        # When a page is loaded again, the App chooses the default, whatever was chosen before.
+        panel.enum("tab", list(TABS), default=chosen, view=tabs, on_change=self.on_tab)
+        tab = types.Object()
         try:
             getattr(self, f"render_{chosen}")(ctx, tab)
         except Exception as error:  # of any kind; the App would show a traceback in place of the whole panel
