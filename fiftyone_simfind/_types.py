@@ -161,7 +161,7 @@ class Match:
         filepath: the sample's image
         label: class name, or None
         bounding_box: relative ``[x, y, width, height]``
-        score: cosine similarity to the query in [-1, 1]; with ``rerank``, a weighted mean of two networks'
+        score: cosine similarity to the query in [-1, 1]; with ``rerank``, a mean of what two networks see
     """
 
     label_id: str
