@@ -16,6 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 K = 25  # what FiftyOne's own search always gives
 PANEL = "similarity_search_panel"
 TRIES = 5
+PATIENCE = 30  # seconds until "Show results" is pressed again
+SECONDS = 120  # how long anything may take
 FIRST = 12  # tiles that are looked at
 CHROMIUM_OPTIONS = [
     "--disable-gpu",
@@ -114,8 +116,7 @@ class User:
         self.page.locator('[data-cy="button-Search by similarity to the selected patches"]').click()
         for _ in range(TRIES if show else 0):
             self.page.locator('.similarity-run-list button[aria-label="Show results"]').first.click(force=True)
-            self.page.wait_for_timeout(3000)
-            if self.grid.count == K:
+            if self._has_come(PATIENCE):
                 break
         return self._taken(1)
 
@@ -134,6 +135,14 @@ class User:
     def _tick(self, query: str, expected: list[str]) -> None:
         self.grid.select(query)
         self.page.evaluate("given => watchGrid(...given)", [expected, K, FIRST])
+
+    def _has_come(self, seconds: int) -> bool:
+        """Wait until the grid shows some matches, at rest or not."""
+        for _ in range(5 * seconds):
+            if self.grid.count == K:
+                return True
+            self.page.wait_for_timeout(200)
+        return False
 
     def _taken(self, click: int) -> float:
         self.page.wait_for_function("() => watched.rest !== null", polling=100)
@@ -173,8 +182,9 @@ def user(objects: Objects, backend: str) -> Iterator[User]:
 
     sys.path[:0] = [str(ROOT / "tests" / "app"), str(ROOT / "tools")]
     import ensure_browser
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=SECONDS * 1000)
     dataset = fo.load_dataset(objects.name(backend))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -186,7 +196,7 @@ def user(objects: Objects, backend: str) -> Iterator[User]:
             executable_path=ensure_browser.find(os.environ), args=CHROMIUM_OPTIONS + root
         )
         page = browser.new_context(viewport={"width": 1920, "height": 1080}).new_page()
-        page.set_default_timeout(120_000)
+        page.set_default_timeout(SECONDS * 1000)
         page.add_init_script(WATCH)
         try:
             yield User(session, page, objects.nearest(K + 1))
