@@ -7,8 +7,10 @@ from typing import Any
 import fiftyone_simfind as simfind
 
 from . import _forms, _weights
+from ._selection import searched
 
 EMPHASES = {"all": "all alike", "look": "look: colours", "shape": "shape: patterns and parts", "kind": "kind of thing"}
+TOLD = 25  # matches that are told to a script; all of them are shown in the grid
 NOTHING = "No object matches. Lower the minimum score or widen the scope"
 
 
@@ -49,12 +51,17 @@ class SearchForm(_forms.Form):
         return _forms.labels(self._ctx, field)
 
 
-def show(ctx: Any, view: Any, brain_key: str) -> dict[str, Any]:
-    """Show the matches in the grid, and leave nothing selected, so that the next query does not mix in."""
-    count = len(view)
+def search_and_show(ctx: Any, query: Any, options: dict[str, Any]) -> dict[str, Any]:
+    """Search, and show the matches in the grid; nothing stays selected, so that the next query does not mix in."""
+    score_field = options.pop("score_field", None)
+    results = simfind.search(searched(ctx), query, **options)
+    count = len(results)
     if not count:
         ctx.ops.notify(NOTHING, variant="warning")
-        return {"matches": 0, "summary": NOTHING}
+        return {"count": 0, "summary": NOTHING, "matches": []}
+    view = results.view()
+    if score_field is not None:
+        view = simfind.sort_by_similarity(searched(ctx), query, score_field=score_field, **options)
     ctx.ops.set_view(view=view)
     ctx.ops.clear_selected_samples()
     ctx.ops.clear_selected_labels()
@@ -63,10 +70,16 @@ def show(ctx: Any, view: Any, brain_key: str) -> dict[str, Any]:
     best = "least" if ctx.params.get("reverse") else "most"
     text = f"{_forms.plural(count, 'object')}, {best} similar first"
     ctx.ops.notify(text, variant="success")
-    lack = stale(ctx, brain_key)
+    lack = stale(ctx, options["brain_key"])
     if lack:
         ctx.ops.notify(lack, variant="warning")
-    return {"matches": count, "summary": f"{text}. {lack}" if lack else text}
+    best = [_told(match) for match in results[:TOLD]]
+    return {"count": count, "summary": f"{text}. {lack}" if lack else text, "matches": best}
+
+
+def _told(match: Any) -> dict[str, Any]:
+    """A match for a script."""
+    return {"label_id": match.label_id, "sample_id": match.sample_id, "label": match.label, "score": match.score}
 
 
 def stale(ctx: Any, brain_key: str) -> str | None:

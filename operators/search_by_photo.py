@@ -6,8 +6,7 @@ import fiftyone_simfind as simfind
 
 from . import _forms, _settings, _weights
 from ._operator import Operator
-from ._search_form import SearchForm, show
-from ._selection import searched
+from ._search_form import SearchForm, search_and_show
 from .panel import _photos
 
 WHOLE = "whole"
@@ -71,8 +70,7 @@ class SearchByPhoto(Operator):
             kept = _photos.kept(ctx, key)
             brain_key = kept["brain_key"]
             chosen = _photos.candidate(ctx, key, _row(number, len(kept["candidates"])))
-        options["brain_key"] = brain_key
-        return show(ctx, simfind.sort_by_similarity(searched(ctx), chosen, **options), brain_key)
+        return search_and_show(ctx, chosen, {**options, "brain_key": brain_key})
 
     def _ask(self, ctx, key, found):
         """Have the user choose one of the objects of a photo."""

@@ -6,8 +6,8 @@ import fiftyone_simfind as simfind
 
 from . import _forms
 from ._operator import Operator, summary
-from ._search_form import SearchForm, show
-from ._selection import searched, selection
+from ._search_form import SearchForm, search_and_show
+from ._selection import selection
 
 
 class SortBySimilarity(Operator):
@@ -47,8 +47,7 @@ class SortBySimilarity(Operator):
     def run(self, ctx, form):
         chosen, indexes = selection(ctx), _forms.object_indexes(ctx)
         options = {"brain_key": chosen.index_among(indexes), **form.options()}
-        view = simfind.sort_by_similarity(searched(ctx), chosen.ids, negatives=chosen.negatives or None, **options)
-        return show(ctx, view, options["brain_key"])
+        return search_and_show(ctx, chosen.ids, {**options, "negatives": chosen.negatives or None})
 
     def refused(self, ctx, text):
         """A button has no form in which to say what is wrong with the selection; the form that it opens does."""

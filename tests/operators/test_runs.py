@@ -1,5 +1,6 @@
 """What operators do when all is well, and what they say when something is missing that a person can mend."""
 
+import functools
 from pathlib import Path
 
 import pytest
@@ -55,18 +56,29 @@ def test_the_grid_shows_what_the_sdk_finds(indexed, app, found_in, options):
 
 def test_emphasis_and_rerank_reach_the_sdk(scenes, app, monkeypatch):
     seen = {}
+    search = simfind.search
 
-    def search(samples, query, **options):
+    @functools.wraps(search)
+    def remember(samples, query, **options):
         seen.update(options)
-        return scenes.to_patches("objects").limit(1)
+        return search(samples, query)
 
-    monkeypatch.setattr(simfind, "sort_by_similarity", search)
+    monkeypatch.setattr(simfind, "search", remember)
     params = {"emphasis": "look", "rerank": "mobilenet_v2", "rerank_depth": 50}
     app(scenes, "sort_by_similarity", params, **ticked(scenes, ids(scenes)[0]))
     assert {key: seen[key] for key in params} == params
     seen.clear()
     app(scenes, "sort_by_similarity", {"emphasis": "all"}, **ticked(scenes, ids(scenes)[0]))
     assert "emphasis" not in seen
+
+
+def test_a_script_is_told_the_best_matches(indexed, execute):
+    query = ids(indexed)[0]
+    selected = [{"label_id": query, "sample_id": indexed.first().id, "field": "objects"}]
+    result = execute(indexed, "sort_by_similarity", params={"k": 3}, selected_labels=selected).result
+    expected = simfind.search(indexed, query, k=3)
+    assert result["count"] == 3
+    assert [(m["label_id"], m["score"]) for m in result["matches"]] == [(m.label_id, m.score) for m in expected]
 
 
 def test_scores_are_written_only_when_asked_for_and_cleared_again(indexed, app):
