@@ -95,11 +95,12 @@ def candidate(ctx: Any, key: Any, number: Any) -> simfind.Candidate:
 
 
 def crops(ctx: Any, names: list[str]) -> dict[str, str]:
-    """Pictures of objects of photos, by names that :func:`name_of` gave."""
+    """Pictures of objects of photos, by names that :func:`name_of` gave; of those that are still kept."""
     found = {}
+    photos = {key: kept(ctx, key) for key in {name.partition("/")[0] for name in names}}
     for name in names:
         key, _, number = name.partition("/")
-        photo = kept(ctx, key)
+        photo = photos[key]
         if photo is not None and number.isdecimal() and int(number) < len(photo["candidates"]):
             picture = base64.b64decode(photo["image"].partition(",")[2])
             found[name] = data_url(simfind.crop(picture, photo["candidates"][int(number)]["bounding_box"]))
@@ -108,7 +109,7 @@ def crops(ctx: Any, names: list[str]) -> dict[str, str]:
 
 def name_of(query: dict[str, Any]) -> str:
     """What the browser calls the object of a photo that a query is for, among label ids."""
-    return f"{query['photo']}/{query['candidate']}"
+    return f"{query.get('photo')}/{query.get('candidate')}"
 
 
 def _made_by(ctx: Any, brain_key: str) -> str:

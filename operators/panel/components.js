@@ -237,7 +237,7 @@
         h(Typography, { variant: "body2", color: "text.secondary" }, `${busy}…`), h(LinearProgress, {}))),
       trouble && h(Alert, { severity: "error" }, trouble),
       seen && (notes || []).map((note) => h(Alert, { key: note, severity: "info" }, note)),
-      seen && chosen === null && look.objects.length > 1 && h(Typography, { variant: "body2", color: "text.secondary" },
+      seen && (chosen ?? null) === null && look.objects.length > 1 && h(Typography, { variant: "body2", color: "text.secondary" },
         "Click the object to search for, in the photo or in the list"),
       seen && h(Candidates, { look, chosen, busy, pick: (candidate) => ask(on_pick, { photo, candidate }, "Searching") }));
   }

@@ -256,6 +256,16 @@ def test_a_photo_is_given_again_when_its_index_was_made_anew(panel, scenes, phot
     assert panel.told == ["The index was made anew since this photo was looked at. Give the photo again"]
 
 
+def test_a_photo_outlives_objects_that_are_added_to_the_index(panel, scenes, photo):
+    panel.give(photo)
+    added = scenes.first()
+    added["objects"].detections.append(added["objects"].detections[0].copy())
+    added.save()
+    assert simfind.refresh(scenes).indexed == scenes.count("objects.detections")
+    panel.do("on_photo_pick", photo=panel.key, candidate=0)
+    assert panel.found == simfind.search(scenes, simfind.detect_query(photo, samples=scenes)[0]).ids
+
+
 def test_addresses_are_not_asked_unless_the_settings_allow_them(panel, monkeypatch):
     monkeypatch.setattr(simfind, "fetch_image", lambda *args, **options: pytest.fail("it was asked"))
     panel.do("on_photo_url", url="http://example.com/photo.png")
