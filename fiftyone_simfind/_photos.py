@@ -170,7 +170,6 @@ def _has_many_scans(content: bytes) -> bool:
 
 def _decoded(picture: Image.Image, name: str) -> Image.Image:
     try:
-        picture.load()
         return as_rgb(picture)
     except Exception as error:  # as above
         raise ImageError(f"{name} is cut off or broken: {_reason(error)}; {CURE}") from None
