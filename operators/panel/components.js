@@ -272,7 +272,7 @@
   function Address({ fetch, busy }) {
     const [url, setUrl] = useState("");
     const go = (event) => { event.preventDefault(); if (url.trim()) fetch(url.trim()); };
-    return h(Stack, { component: "form", direction: "row", gap: 1, alignItems: "center", onSubmit: go },
+    return h(Stack, { component: "form", direction: "row", gap: 1, mt: 0.5, alignItems: "center", onSubmit: go },
       h(TextField, { size: "small", fullWidth: true, label: "Address of a photo", placeholder: "https://", value: url, ...entered(go),
         onChange: (event) => setUrl(event.target.value), inputProps: { "data-cy": "simfind-url" } }),
       h(Button, { type: "submit", variant: "outlined", disabled: Boolean(busy) || !url.trim() }, "Fetch"));

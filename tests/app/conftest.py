@@ -6,6 +6,7 @@ FiftyOne's ``execute_operator`` then gives a pending task instead of a result.
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import sys
@@ -79,7 +80,34 @@ def showroom(chromium):
 
 
 @pytest.fixture(scope="session")
-def app(showroom):
+def settings_file(tmp_path_factory):
+    """FiftyOne's App config, which the App's server looks up the plugin's settings in whenever it needs one."""
+    path = tmp_path_factory.mktemp("settings") / "app_config.json"
+    path.write_text("{}")
+    before = os.environ.get("FIFTYONE_APP_CONFIG_PATH")
+    os.environ["FIFTYONE_APP_CONFIG_PATH"] = str(path)
+    yield path
+    if before is None:
+        del os.environ["FIFTYONE_APP_CONFIG_PATH"]
+    else:
+        os.environ["FIFTYONE_APP_CONFIG_PATH"] = before
+
+
+@pytest.fixture
+def settings(settings_file):
+    """Sets what the plugin allows, until the test is over."""
+
+    def settings(**given):
+        written = settings_file.with_suffix(".new")
+        written.write_text(json.dumps({"plugins": {"@simfind/objects": given}} if given else {}))
+        written.replace(settings_file)
+
+    yield settings
+    settings()
+
+
+@pytest.fixture(scope="session")
+def app(showroom, settings_file):
     """The session; the App's server is a child process of it."""
     import fiftyone as fo
 
