@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import inspect
 import os
+import platform
 import queue
-import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -269,12 +269,12 @@ def shown(job: dict[str, Any] | None) -> dict[str, Any] | None:
 
 def this_process() -> dict[str, Any]:
     """What tells this process from all others."""
-    return {"host": socket.gethostname(), "pid": os.getpid(), "born": psutil.Process().create_time()}
+    return {"host": platform.node(), "pid": os.getpid(), "born": psutil.Process().create_time()}
 
 
 def _lives(job: dict[str, Any]) -> bool:
     process = job["process"]
-    if process["host"] != socket.gethostname():
+    if process["host"] != platform.node():
         return time.time() - job["updated"] < LOST_SECONDS
     try:
         return abs(psutil.Process(process["pid"]).create_time() - process["born"]) < 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 from typing import Any
 
 import fiftyone.zoo as foz
@@ -72,7 +73,7 @@ def _in_folders(path: str, model: str) -> str:
     folders.append(os.path.join(os.path.dirname(os.path.realpath(simfind.__file__)), "showroom"))
     for folder in folders:
         real = os.path.realpath(os.path.join(folder, path))  # of an absolute path, that
-        if os.path.commonpath([folder, real]) == folder and os.path.isfile(real):
+        if Path(real).is_relative_to(folder) and os.path.isfile(real):
             return real
     raise simfind.OptionError(
         f"model={_short(model)} is no model that is known by name, such as {SUGGESTED[0]}, resnet50 or "

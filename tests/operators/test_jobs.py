@@ -1,6 +1,6 @@
 """Long operators note their state, can be stopped by anybody, and go on where they were."""
 
-import os
+import platform
 import threading
 import time
 
@@ -137,7 +137,7 @@ def test_the_same_job_does_not_run_twice_at_once_on_a_dataset(images, app, slow)
 
 
 def test_a_job_whose_process_has_ended_has_failed_and_keeps_nobody_from_trying_again(indexed, app):
-    gone = {"host": os.uname().nodename, "pid": 2**22 + 1, "born": 0.0}
+    gone = {"host": platform.node(), "pid": 2**22 + 1, "born": 0.0}
     note(indexed, "compute_neighbors", process=gone)
     job = status(app, indexed)["compute_neighbors"]
     assert job["state"] == "failed"
