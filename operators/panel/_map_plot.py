@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._plots import CLEAR, COLORS, GRAY, SCORES, SHADE, packed, plain
+from ._plots import ACCENT, CLEAR, COLORS, GRAY, SCORES, SHADE, packed, plain
 
 MAX_TRACES = 100  # groups with a trace, and a name when pointed at, of their own
 
@@ -17,7 +17,7 @@ def traces(shown: Any, picked: str | None) -> list[dict[str, Any]]:
     found = _scored(shown) if shown.scores is not None else _grouped(shown)
     ring = np.flatnonzero(shown.label_ids == picked) if picked else np.empty(0, int)
     if len(ring):
-        marker = {"symbol": "circle-open", "size": 18, "color": "#ff6d04", "line": {"width": 3}}
+        marker = {"symbol": "circle-open", "size": 18, "color": ACCENT, "line": {"width": 3}}
         found.append(_trace(shown, ring, "picked", marker, hover="%{text}", showlegend=False))
     asked = np.flatnonzero(shown.is_query)
     if len(asked):
@@ -61,11 +61,17 @@ def _groups(groups: NDArray[np.object_]) -> tuple[list[Any], NDArray[np.intp], l
     codes = np.array([known.setdefault(group, len(known)) for group in groups.tolist()], np.intp)
     counts = np.bincount(codes, minlength=len(known))
     names = list(known)
-    order = sorted(range(len(names)), key=lambda code: (names[code] is None, -counts[code], str(names[code])))
+    order = sorted(range(len(names)), key=lambda code: (names[code] is None, -counts[code], _natural(names[code])))
     places = np.empty(len(order), np.intp)
     places[order] = np.minimum(np.arange(len(order)), MAX_TRACES)
     merged = [names[code] for code in order[:MAX_TRACES]] + ["others"] * (len(order) > MAX_TRACES)
     return merged, places[codes], np.bincount(places[codes], minlength=len(merged)).tolist()
+
+
+def _natural(name: Any) -> tuple[int, str]:
+    """Orders what begins with a number by the number."""
+    first = str(name).partition(" ")[0]
+    return (int(first) if first.isdecimal() else 0, str(name))
 
 
 def _trace(shown: Any, rows: NDArray[np.intp], name: str, marker: dict, *, hover: str, **more: Any) -> dict[str, Any]:
@@ -93,7 +99,7 @@ def layout(shown: Any, *, keep_zoom: str, keep_lasso: str) -> dict[str, Any]:
     axis = {"showticklabels": False, "zeroline": False, "showgrid": False, "ticks": ""}
     return {
         "dragmode": "lasso",
-        "modebar": {"bgcolor": CLEAR},
+        "modebar": {"bgcolor": CLEAR, "color": GRAY, "activecolor": ACCENT},
         "hovermode": "closest",
         "xaxis": axis,
         "yaxis": axis,
@@ -110,7 +116,7 @@ def layout(shown: Any, *, keep_zoom: str, keep_lasso: str) -> dict[str, Any]:
             "itemsizing": "constant",
             "traceorder": "reversed",
         },
-        "newselection": {"line": {"color": "#ff6d04", "width": 2}},
+        "newselection": {"line": {"color": ACCENT, "width": 2}},
         "uirevision": keep_zoom,
         "selectionrevision": keep_lasso,
     }

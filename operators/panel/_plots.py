@@ -16,6 +16,7 @@ COLORS = [
     "#bcbd22", "#ff7f0e", "#66c2a5", "#c49c94", "#5b8ff9", "#d4a6c8", "#86bcb6", "#b6992d",
 ]  # fmt: skip
 GRAY = "#8a8f98"
+ACCENT = "#ff6d04"  # FiftyOne's orange
 SCORES = [[0, "#5a6b8c"], [0.45, "#3fa7a0"], [0.75, "#f2b134"], [1, "#f4511e"]]
 SHARES = [[0, "rgba(255,109,4,0)"], [0.02, "rgba(255,109,4,0.10)"], [0.3, "rgba(255,109,4,0.55)"], [1, "#ff6d04"]]
 CLEAR = "rgba(0,0,0,0)"

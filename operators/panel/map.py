@@ -79,9 +79,10 @@ class MapTab:
         if len(shown) < shown.total:
             words = [f"{len(shown):,} of {shown.total:,} objects shown, chosen at random"]
         words.append(f"{lassoed:,} in the grid" if lassoed else "draw around points to see them in the grid")
-        panel.md(" · ".join(words), name="count")
+        panel.md(" · ".join(words), name="map_count")
         if shown.missing:
-            self._offer_map(panel, f"{shown.missing:,} objects are newer than this map")
+            are = "object is" if shown.missing == 1 else "objects are"
+            self._offer_map(panel, f"{shown.missing:,} {are} newer than this map")
 
     def _render_plot(self, ctx: Any, panel: types.Object, shown: Any) -> None:
         picked = (ctx.panel.get_state("map.picked") or {}).get("id")
@@ -134,14 +135,14 @@ class MapTab:
                 raise
             return simfind.map_points(ctx.dataset, **options, color_by=color)
 
-    def _map_rows(self, ctx: Any, numbers: list[Any]) -> tuple[Any, list[int]] | None:
+    def _map_rows(self, ctx: Any, numbers: Any) -> tuple[Any, list[int]] | None:
         """The map, and the rows of some of its points; None when the browser shows another map."""
         shown = self.map_points(ctx)
-        rows = sorted({int(number) for number in numbers})
-        if ctx.params.get("shown") != _token(shown) or not rows or rows[0] < 0 or rows[-1] >= len(shown):
+        good = isinstance(numbers, list) and all(isinstance(n, int) and 0 <= n < len(shown) for n in numbers)
+        if not good or not numbers or ctx.params.get("shown") != _token(shown):
             ctx.ops.notify("The map has changed since it was drawn. Try again", variant="warning")
             return None
-        return shown, rows
+        return shown, sorted(set(numbers))
 
     # --- what the user does -------------------------------------------------------------------------------------------
 
@@ -165,7 +166,7 @@ class MapTab:
     @told
     def on_map_point(self, ctx: Any) -> None:
         """A point was clicked."""
-        found = self._map_rows(ctx, [ctx.params["number"]])
+        found = self._map_rows(ctx, [ctx.params.get("number")])
         if found is not None:
             shown, (number,) = found
             picked = {"id": shown.label_ids[number], "sample_id": shown.sample_ids[number]}
@@ -175,7 +176,7 @@ class MapTab:
     @told
     def on_map_lasso(self, ctx: Any) -> None:
         """Points were drawn around: the grid shows their objects, in the order of the dataset."""
-        found = self._map_rows(ctx, ctx.params["numbers"])
+        found = self._map_rows(ctx, ctx.params.get("numbers"))
         if found is not None:
             shown, rows = found
             if not ctx.panel.get_state("map.lassoed"):
@@ -212,8 +213,8 @@ class MapTab:
             return
         brain_key = self._map_index(ctx, _forms.object_indexes(ctx))
         self.search_for(ctx, {"ids": [picked["id"]], "negatives": [], "brain_key": brain_key})
-        ctx.panel.set_state("map_options.color_by", "score")
         ctx.panel.set_state("map.searched", True)
+        ctx.panel.set_state("map_options.color_by", "score")  # last: the list's own event comes with what is known then
 
 
 def visualizations(ctx: Any, patches_field: str) -> dict[str, str]:
@@ -228,7 +229,8 @@ def visualizations(ctx: Any, patches_field: str) -> dict[str, str]:
 
 def _token(shown: Any) -> str:
     """What tells a map from another one: numbers of points are good for one map alone."""
-    return f"{shown.viz_key} {shown.total} {len(shown)} {shown.label_ids[-1] if len(shown) else ''}"
+    ends = [str(shown.label_ids[row]) for row in (0, -1)] if len(shown) else []
+    return " ".join([shown.viz_key, str(shown.total), str(len(shown)), *ends])
 
 
 def _remembered(view: Any) -> str | None:

@@ -177,11 +177,13 @@ class QualityTab:
     def on_quality_cell(self, ctx: Any) -> None:
         """A cell of the heat map was clicked."""
         _, report = self.quality_report(ctx)
-        if report is None or ctx.params.get("shown") != self._quality_token(ctx):
+        rows, columns = (0, 0) if report is None else _correspondence(report).shape
+        number = ctx.params.get("number")
+        good = isinstance(number, int) and 0 <= number < rows * columns
+        if not good or ctx.params.get("shown") != self._quality_token(ctx):
             ctx.ops.notify("The report has changed since it was drawn. Try again", variant="warning")
             return
-        columns = len(_correspondence(report).columns)
-        ctx.panel.set_state("measured.cell", list(divmod(int(ctx.params["number"]), columns)))
+        ctx.panel.set_state("measured.cell", list(divmod(number, columns)))
         ctx.panel.set_state("measured.token", self._quality_token(ctx))
 
     @told

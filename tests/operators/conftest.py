@@ -176,3 +176,50 @@ def upload():
         return {"name": name, "type": "image/png", "size": len(content), "content": base64.b64encode(content).decode()}
 
     return upload
+
+
+class Panel:
+    """The panel as a browser keeps it.
+
+    Attributes:
+        state: what the browser sends with every event
+        shown: the panel's parts as they were drawn last, by name
+        answer: what the server answered last
+    """
+
+    def __init__(self, app, dataset, tab, **request):
+        self.app, self.dataset, self.request = app, dataset, request
+        self.state, self.shown, self.answer = {"tab": tab}, {}, None
+        self.do("on_tab")
+
+    def do(self, method, **params):
+        """Have the panel handle an event."""
+        import pydash
+
+        panel = {"__method__": method, "panel_id": "panel", "panel_state": json.loads(json.dumps(self.state))}
+        self.answer = self.app(self.dataset, "object_search", {**params, **panel}, **self.request)
+        assert self.answer.error is None
+        for operator, given in self.answer.requests:
+            if operator == "patch_panel_state":
+                for path, value in given["state"].items():
+                    pydash.set_(self.state, path, value)
+            elif operator == "show_panel_output":
+                self.shown = given["output"]["type"]["properties"]
+
+    def view(self, name):
+        """How a part is drawn, with what."""
+        return self.shown[name]["view"]
+
+    def words(self):
+        """All that the panel says."""
+        return json.dumps(self.shown, ensure_ascii=False)
+
+    def asked(self, operator):
+        """What the App is asked to do with an operator, or None."""
+        return next((params for name, params in self.answer.requests if name == operator), None)
+
+
+@pytest.fixture
+def panel_of(app):
+    """Opens the panel on a dataset with one of its tabs."""
+    return lambda dataset, tab, **request: Panel(app, dataset, tab, **request)

@@ -1,0 +1,156 @@
+"""The panel's tab "Map" without a browser: what it draws, and what it does when points are picked or drawn around."""
+
+import base64
+import json
+import sys
+
+import fiftyone.core.view as fov
+import numpy as np
+import pytest
+from bson import json_util
+
+import fiftyone_simfind as simfind
+
+
+@pytest.fixture
+def mapped(indexed):
+    simfind.visualize(indexed, method="pca")
+    return indexed
+
+
+@pytest.fixture
+def panel(panel_of, mapped):
+    return panel_of(mapped, "map")
+
+
+def unpacked(packed):
+    """Numbers as the browser reads them."""
+    return np.frombuffer(base64.b64decode(packed["bdata"]), np.dtype(packed["dtype"]).newbyteorder("<"))
+
+
+def token(panel):
+    return panel.view("map_events")["shown"]
+
+
+def in_grid(panel):
+    """The ids of what the grid is to show."""
+    stages = json_util.loads(json.dumps(panel.asked("set_view")["view"]))
+    return fov.DatasetView._build(panel.dataset, stages).values("id")
+
+
+def test_without_an_index_it_says_who_makes_one(panel_of, toys):
+    assert "This dataset has no index of objects" in panel_of(toys, "map").words()
+
+
+def test_without_a_map_a_click_has_one_made_quietly(panel_of, indexed):
+    panel = panel_of(indexed, "map")
+    assert "has no map yet" in panel.words()
+    assert "map_plot" not in panel.shown
+    panel.do("on_map_compute")
+    assert panel.asked("@simfind/objects/visualize_objects") == {
+        "brain_key": "simfind",
+        "method": "umap",
+        "quiet": True,
+    }
+
+
+def test_every_object_is_drawn_once_where_the_map_has_it_with_its_class(panel, mapped):
+    shown = simfind.map_points(mapped)
+    traces = panel.view("map_plot")["data"]
+    rows = np.concatenate([unpacked(trace["customdata"]) for trace in traces])
+    assert sorted(rows) == list(range(len(shown)))
+    for trace in traces:
+        rows = unpacked(trace["customdata"])
+        np.testing.assert_allclose(np.column_stack([unpacked(trace["x"]), unpacked(trace["y"])]), shown.points[rows])
+        assert trace["text"] == [shown.labels[row] or "(none)" for row in rows]
+        assert len(set(trace["text"])) == 1
+        assert trace["name"] == f"{trace['text'][0]} ({len(rows)})"
+
+
+def test_drawing_around_points_shows_their_objects_in_the_order_of_the_dataset(panel, mapped):
+    shown = simfind.map_points(mapped)
+    panel.do("on_map_lasso", numbers=[5, 0, 3], shown=token(panel))
+    wanted = set(shown.label_ids[[5, 0, 3]])
+    assert in_grid(panel) == [i for i in mapped.values("objects.detections.id", unwind=True) if i in wanted]
+    assert "3 in the grid" in panel.words()
+
+
+def test_clearing_shows_the_view_again_that_was_there_before(panel_of, mapped):
+    before = mapped.to_patches("objects").limit(3)
+    panel = panel_of(mapped, "map", view=before)
+    panel.do("on_map_lasso", numbers=[1, 2], shown=token(panel))
+    panel.do("on_map_clear")
+    assert in_grid(panel) == before.values("id")
+    assert "2 in the grid" not in panel.words()
+
+
+def test_clearing_where_there_was_no_view_shows_the_dataset(panel):
+    panel.do("on_map_lasso", numbers=[1, 2], shown=token(panel))
+    panel.do("on_map_clear")
+    assert panel.asked("clear_view") is not None
+
+
+@pytest.mark.parametrize("numbers", [[], [-1], [8], [10**12]])
+def test_numbers_of_no_point_are_refused(panel, numbers):
+    panel.do("on_map_lasso", numbers=numbers, shown=token(panel))
+    assert panel.answer.told("warning") == ["The map has changed since it was drawn. Try again"]
+    assert panel.asked("set_view") is None
+
+
+@pytest.mark.parametrize(
+    "params", [{}, {"numbers": "all"}, {"numbers": [None]}, {"numbers": [{"a": 1}]}, {"numbers": 3}]
+)
+def test_what_are_no_numbers_is_refused(panel, params):
+    panel.do("on_map_lasso", shown=token(panel), **params)
+    assert panel.answer.told("warning") == ["The map has changed since it was drawn. Try again"]
+
+
+def test_points_of_a_map_that_is_no_longer_shown_are_refused(panel, mapped):
+    before = token(panel)
+    simfind.visualize(mapped.limit(3), viz_key="simfind_pca", method="pca", overwrite=True)
+    panel.do("on_map_point", number=0, shown=before)
+    assert panel.answer.told("warning") == ["The map has changed since it was drawn. Try again"]
+
+
+def test_a_picked_point_is_searched_for_and_the_map_coloured_by_its_scores(panel, mapped):
+    shown = simfind.map_points(mapped)
+    panel.do("on_map_point", number=4, shown=token(panel))
+    (item,) = panel.view("picked")["items"] if "items" in panel.view("picked") else [panel.state["map"]["picked"]]
+    assert (item["id"], item["label"]) == (shown.label_ids[4], shown.labels[4])
+    panel.do("on_map_search")
+    assert panel.state["search"]["query"]["ids"] == [shown.label_ids[4]]
+    assert [match["id"] for match in panel.state["search"]["found"]] == simfind.search(mapped, shown.label_ids[4]).ids
+    scored = simfind.map_points(mapped, color_by="score", query=shown.label_ids[4])
+    points, _, star = panel.view("map_plot")["data"]
+    rows = unpacked(points["customdata"])
+    np.testing.assert_allclose(unpacked(points["marker"]["color"]), scored.scores[rows], atol=6e-5)
+    assert unpacked(star["customdata"]).tolist() == [4]
+
+
+def test_names_of_classes_are_text_and_no_markup(panel_of, indexed):
+    sample = indexed.first()
+    sample.objects.detections[0].label = "<img src=x onerror=alert(1)> %{x} <b>"
+    sample.save()
+    simfind.build_index(indexed, "objects", overwrite=True)
+    simfind.visualize(indexed, method="pca")
+    drawn = json.dumps(panel_of(indexed, "map").view("map_plot")["data"], ensure_ascii=False)
+    assert "&lt;img" in drawn
+    assert "<img" not in drawn
+    assert "<b>" not in drawn
+
+
+def test_of_many_objects_a_sample_is_drawn_and_it_says_so(panel, monkeypatch):
+    (module,) = [known for name, known in sys.modules.items() if name.endswith(".operators.panel.map")]
+    monkeypatch.setattr(module, "MAX_POINTS", 5)
+    panel.do("on_map_options")
+    assert "5 of 8 objects shown, chosen at random" in panel.words()
+
+
+def test_a_map_that_lacks_new_objects_offers_to_be_made_again(panel_of, mapped):
+    sample = mapped.first()
+    sample.objects.detections.append(sample.objects.detections[0].copy())
+    sample.save()
+    simfind.refresh(mapped)
+    panel = panel_of(mapped, "map")
+    assert "1 object is newer than this map" in panel.words()
+    assert "map_plot" in panel.shown
