@@ -304,9 +304,12 @@ def tell(ctx: Any, text: str, *, reload: bool = False) -> None:
 
 
 def labels(ctx: Any, patches_field: str | None) -> list[str]:
-    """The labels of a field's objects, as they were a minute ago at most; none while an operator is run."""
-    if ctx.executor is not None or not patches_field:
-        return []
+    """The labels of a field's objects for a form; none while an operator is run, which proposes nothing."""
+    return [] if ctx.executor is not None or not patches_field else known_labels(ctx, patches_field)
+
+
+def known_labels(ctx: Any, patches_field: str) -> list[str]:
+    """The labels of a field's objects, as they were a minute ago at most."""
     return _labels(ctx.dataset.name, patches_field, int(time.time() // LABELS_SECONDS))
 
 

@@ -98,7 +98,7 @@ class SearchTab:
         indexes = _forms.object_indexes(ctx)
         field = indexes.get(query.get("brain_key") or "") or next(iter(indexes.values()))
         view = types.AutocompleteView(allow_user_input=False, allow_duplicates=False)
-        for label in _forms.labels(ctx, field):
+        for label in _forms.known_labels(ctx, field):
             view.add_choice(label, label=label)
         return view
 
@@ -237,7 +237,7 @@ def _shown(match: Any) -> dict[str, Any]:
         "id": match.label_id,
         "sample_id": match.sample_id,
         "label": match.label,
-        "score": round(match.score, 4),
+        "score": match.score,
         "box": [round(side, 4) for side in match.bounding_box],
     }
 

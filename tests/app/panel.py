@@ -8,7 +8,10 @@ class ObjectSearch:
 
     def __init__(self, page, ops):
         self.page, self.ops = page, ops
-        self.content = ops.open_panel("object_search")
+        self.content = page.locator("[data-cy=panel-content-object_search]")
+        if not self.content.count():
+            ops.open_panel("object_search")
+        self.ops.settle()
 
     def tab(self, name):
         self.content.get_by_role("tab", name=name).click()

@@ -22,8 +22,10 @@ def panel(patches, page, ops):
 
 
 def select(panel, grid, *ids, **click):
+    """Tick objects in the grid, and wait until the panel knows them."""
     for label_id in ids:
         grid.select(label_id, **click)
+        wait_until(lambda label_id=label_id: label_id in panel.ids(panel.strip()), panel.page)
     panel.ops.settle()
 
 
