@@ -7,6 +7,7 @@ from .delete_index import DeleteIndex
 from .detect_objects import DetectObjects
 from .embed_objects import EmbedObjects
 from .evaluate_retrieval import EvaluateRetrieval
+from .find_in_photo import FindInPhoto
 from .jobs import CancelJob, JobStatus
 from .panel import PANEL
 from .refresh_index import RefreshIndex
@@ -23,6 +24,7 @@ OPERATORS = (
     SortBySimilarity,
     SimilarToLabel,
     SearchByPhoto,
+    FindInPhoto,
     VisualizeObjects,
     ComputeNeighbors,
     EvaluateRetrieval,

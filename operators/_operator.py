@@ -58,7 +58,8 @@ class Operator(foo.Operator):
         if not isinstance(results, dict) or not results:
             return None
         if "error" not in results:
-            return None if self.is_seen and ctx.prompt_id else self.output(results)
+            is_seen = self.is_seen and ctx.prompt_id and not results.get("asks")
+            return None if is_seen else self.output(results)
         outputs = types.Object()
         outputs.view("error", types.Error(label=str(results["error"])))
         return types.Property(outputs, view=types.View(label="Nothing was done"))

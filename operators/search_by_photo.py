@@ -4,12 +4,14 @@ import fiftyone.operators.types as types
 
 import fiftyone_simfind as simfind
 
-from . import _forms, _settings, _weights
+from . import _forms, _settings, _uploads
 from ._operator import Operator
 from ._search_form import SearchForm, search_and_show
+from .find_in_photo import FindInPhoto, look_at
 from .panel import _photos
 
 WHOLE = "whole"
+FOUND = "found_"  # how fields begin that a photo was looked at for
 KINDS = ".jpg,.jpeg,.png,.webp,.bmp,.gif,.tif,.tiff"
 NO_URLS = (
     "A photo's address can be given where whoever runs the server allows it, with the setting “allow_urls” of "
@@ -20,8 +22,8 @@ NO_URLS = (
 class SearchByPhoto(Operator):
     """A form for :func:`fiftyone_simfind.detect_query` and :func:`fiftyone_simfind.sort_by_similarity`.
 
-    Without a candidate it looks at the photo, and asks which of its objects to search for; the photo is kept for an
-    hour beside the dataset, and never becomes a part of it.
+    The form has the photo looked at when it is uploaded, and offers its objects. Without a candidate the operator only
+    says which objects there are. A photo is kept for an hour beside the dataset, and never becomes a part of it.
     """
 
     is_seen = True
@@ -42,43 +44,29 @@ class SearchByPhoto(Operator):
         indexes = _forms.object_indexes(ctx)
         if not indexes:
             return form.stop(_forms.NO_INDEX)
-        key = form.value("photo")
-        photo = _photos.kept(ctx, key)
-        if photo is not None:
-            form.inputs.str("photo", view=types.HiddenView())
-            _ask_candidate(form, photo["candidates"])
-            form.ask({photo["brain_key"]: indexes.get(photo["brain_key"], "")}, photo["brain_key"])
-            return form
-        if isinstance(key, str) and _photos.KEY.fullmatch(key):
-            return form.stop(_photos.GONE)
-        _ask_photo(ctx, form)
-        first = min(indexes, key=lambda name: (name != "simfind", name))
-        form.ask(indexes, first)
+        photo = form.value("photo")
+        if isinstance(photo, str) and _photos.KEY.fullmatch(photo):
+            _ask_again(ctx, form, indexes, photo)
+        else:
+            _ask_photo(ctx, form, _index(ctx, indexes))
+            form.ask(indexes, _index(ctx, indexes))
         return form
 
     def run(self, ctx, form):
         options = form.options()
-        key, number = form.value("photo"), form.value("candidate")
-        if _photos.kept(ctx, key) is None:
-            pixels, brain_key = _photo(ctx, form), options.get("brain_key") or _first(ctx)
-            model = _weights.recorded(ctx, _forms.vectors_path(ctx, brain_key))
-            found = simfind.detect_query(pixels, samples=ctx.dataset, brain_key=brain_key, **model)
-            if number is None:
-                return self._ask(ctx, _photos.keep(ctx, brain_key, pixels, found), found)
-            chosen = found[_row(number, len(found))]
-        else:
-            kept = _photos.kept(ctx, key)
+        number = form.value("candidate")
+        kept = _photos.kept(ctx, _key(ctx))
+        if kept is not None:
             brain_key = kept["brain_key"]
-            chosen = _photos.candidate(ctx, key, _row(number, len(kept["candidates"])))
+            chosen = _photos.candidate(ctx, _key(ctx), _row(number, len(kept["candidates"])))
+        else:
+            brain_key = options.get("brain_key") or _index(ctx, _forms.object_indexes(ctx))
+            content = _content(form.value("photo"))
+            pixels, found = look_at(ctx, brain_key, content=content, url=form.value("url"))
+            if number is None:
+                return _offer(_photos.keep(ctx, brain_key, pixels, found), found)
+            chosen = found[_row(number, len(found))]
         return search_and_show(ctx, chosen, {**options, "brain_key": brain_key})
-
-    def _ask(self, ctx, key, found):
-        """Have the user choose one of the objects of a photo."""
-        given = {name: value for name, value in ctx.params.items() if name not in ("photo", "url")}
-        ctx.prompt(self.uri, params={**given, "photo": key})
-        seen = [{"candidate": row, "label": c.label, "confidence": c.confidence} for row, c in enumerate(found[:-1])]
-        text = f"{_forms.plural(len(seen), 'object')} found in the photo. Choose one, or “{WHOLE}”"
-        return {"summary": text, "photo": key, "candidates": [*seen, {"candidate": WHOLE}]}
 
     def __call__(self, sample_collection, photo, candidate=0, *, brain_key="simfind", **options):
         """The patches view for a script, of a photo's path or pixels and the number of an object in it."""
@@ -89,12 +77,31 @@ class SearchByPhoto(Operator):
     def output(self, results):
         outputs = types.Object()
         outputs.str("summary", label="Summary")
-        outputs.str("photo", label="Photo")
+        outputs.str("objects", label="Objects")
         return types.Property(outputs, view=types.View(label="Photo searched"))
 
 
-def _ask_photo(ctx, form):
-    """Ask for a photo, or for its address."""
+def _offer(key, found):
+    """Say which objects there are in a photo."""
+    seen = [{"candidate": row, "label": c.label, "confidence": c.confidence} for row, c in enumerate(found[:-1])]
+    words = ", ".join(f"{one['candidate']}: {one['label']} {one['confidence']:.2f}" for one in seen)
+    text = f"{_forms.plural(len(seen), 'object')} found in the photo. Run it again with the number of one, or “{WHOLE}”"
+    candidates = [*seen, {"candidate": WHOLE}]
+    return {"summary": text, "objects": words, "photo": key, "candidates": candidates, "asks": True}
+
+
+def _ask_again(ctx, form, indexes, key):
+    """The form for a photo that was looked at before."""
+    kept = _photos.kept(ctx, key)
+    if kept is None:
+        return form.stop(_photos.GONE)
+    form.inputs.str("photo", view=types.HiddenView())
+    _ask_candidate(form, kept["candidates"])
+    return form.ask({kept["brain_key"]: indexes.get(kept["brain_key"], "")}, kept["brain_key"])
+
+
+def _ask_photo(ctx, form, brain_key):
+    """Ask for a photo, or for its address, and for one of its objects."""
     settings = _settings.load()
     view = types.FileView(types=KINDS, max_size=settings.max_bytes)
     about = "A JPEG, PNG, WebP, BMP, GIF or TIFF; its objects are found first, and then you choose one"
@@ -114,8 +121,49 @@ def _ask_photo(ctx, form):
         form.refuse(field, "no photo is given; upload one" + (", or give its address" * settings.allow_urls))
     elif photo is not None and not isinstance(_content(photo), str):
         form.refuse(field, f"photo must be an uploaded file or a data URL, and is {_forms.cut(photo)}")
-    about = "Number of the object, from 0 as the model is surest, or “whole”; empty asks when they are found"
+    if ctx.executor is None and isinstance(_content(photo), str) and url is None:
+        _ask_found(ctx, form, brain_key, _uploads.remember(_content(photo)))
+        return
+    if ctx.executor is not None:
+        form.inputs.properties.update(dict.fromkeys(filter(_is_found, ctx.params), types.Property(types.String())))
+    about = "Number of the object, from 0 as the model is surest, or “whole”; empty only tells which there are"
     _check_candidate(form, form.inputs.str("candidate", label="Object", description=about))
+
+
+def _ask_found(ctx, form, brain_key, digest):
+    """Have the photo looked at, and ask for one of its objects once they are known."""
+    name = f"{FOUND}{digest[:16]}_{brain_key}"  # of another photo it is another field, which is loaded anew
+    uri, given = f"{_settings.PLUGIN}/{FindInPhoto().name}", {"upload": digest, "brain_key": brain_key}
+    form.inputs.loader(name, types.Object(), operator=uri, params=given, label="Looking for objects in the photo ...")
+    data = _loaded(ctx.params.get(name))
+    kept = _photos.kept(ctx, data.get("photo"))
+    if kept is not None:
+        _ask_candidate(form, kept["candidates"])
+    elif data:
+        form.obstacle("problem", str(data.get("error") or _photos.GONE), types.Error)
+    else:
+        form.refuse(form.inputs.str("candidate", view=types.HiddenView()), "the photo is being looked at")
+
+
+def _is_found(name):
+    return isinstance(name, str) and name.startswith(FOUND)
+
+
+def _loaded(value):
+    """What a loader has loaded."""
+    data = value.get("data") if isinstance(value, dict) and value.get("state") == "loaded" else None
+    return data if isinstance(data, dict) else {}
+
+
+def _key(ctx):
+    """The key of a photo that was looked at before, by the form or by an earlier run."""
+    photo = ctx.params.get("photo")
+    if isinstance(photo, str) and _photos.KEY.fullmatch(photo):
+        return photo
+    keys = [_loaded(value).get("photo") for name, value in ctx.params.items() if _is_found(name)]
+    digest = _uploads.remember(_content(photo))[:16] if isinstance(_content(photo), str) else None
+    names = [name for name in ctx.params if _is_found(name)]
+    return next((key for name, key in zip(names, keys, strict=True) if name.split("_")[1] == digest), None)
 
 
 def _ask_candidate(form, found):
@@ -148,20 +196,12 @@ def _row(number, count):
     return row
 
 
-def _first(ctx):
-    return min(_forms.object_indexes(ctx), key=lambda name: (name != "simfind", name))
+def _index(ctx, indexes):
+    """The index that is chosen in the form, or else the first."""
+    chosen = _forms.key(ctx, "brain_key")
+    return chosen if chosen in indexes else min(indexes, key=lambda name: (name != "simfind", name))
 
 
 def _content(photo):
     """The base64 of an uploaded file, whatever holds it."""
     return photo.get("content") if isinstance(photo, dict) else photo
-
-
-def _photo(ctx, form):
-    """The pixels of the photo that is given."""
-    settings, url = _settings.load(), form.value("url")
-    if form.value("photo") is not None:
-        content = _photos.decoded(_content(form.value("photo")), settings.max_bytes)
-    else:
-        content = simfind.fetch_image(url.strip(), max_bytes=settings.max_bytes, allowed_hosts=settings.url_hosts)
-    return simfind.read_image(content, max_bytes=settings.max_bytes, max_pixels=int(settings.max_pixels))

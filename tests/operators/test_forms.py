@@ -21,7 +21,7 @@ VERBS = {
     "evaluate_retrieval": "evaluate",
     "clear_scores": "clear_scores",
 }
-OTHERS = {"job_status", "cancel_job", "object_pictures"}  # for the panel
+OTHERS = {"job_status", "cancel_job", "object_pictures", "find_in_photo"}  # for the panel
 LONG = ["detect_objects", "embed_objects", "build_index", "refresh_index", "visualize_objects", "compute_neighbors"] + [
     "evaluate_retrieval"
 ]

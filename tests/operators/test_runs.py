@@ -1,6 +1,7 @@
 """What operators do when all is well, and what they say when something is missing that a person can mend."""
 
 import functools
+import re
 from pathlib import Path
 
 import pytest
@@ -146,20 +147,61 @@ def photo(scenes, upload):
     return upload(Path(scenes.first().filepath).read_bytes())
 
 
-def test_a_photo_is_looked_at_first_and_its_objects_are_offered(scenes, app, app_form, photo, settings):
+def loader(text):
+    """The loader in a form that the server answered: its name, and what it asks for."""
+    import json
+
+    (found,) = re.findall(r'"(found_\w+)": (?=\{)', text)
+    field = json.loads(text)["type"]["properties"][found]
+    assert field["view"]["operator"] == "@simfind/objects/find_in_photo"
+    return found, field["view"]["params"]
+
+
+def test_the_form_has_the_photo_looked_at_and_offers_its_objects(scenes, app, app_form, photo, settings, found_in):
     settings()
     candidates = simfind.detect_query(scenes.first().filepath, samples=scenes)
     before = scenes.count(), scenes.count("objects.detections")
-    answer = app(scenes, "search_by_photo", {"photo": photo, "k": 4})
-    assert [found["label"] for found in answer.results["candidates"][:-1]] == [c.label for c in candidates[:-1]]
-    ((_, prompt),) = [request for request in answer.requests if request[0] == "prompt_user_for_operation"]
-    assert prompt["params"]["k"] == 4
-    _, text = app_form(scenes, "search_by_photo", prompt["params"])
+    _, text = app_form(scenes, "search_by_photo", {"photo": photo})
+    name, asked = loader(text)
+    assert photo["content"][:100] not in text
+    loaded = {name: {"state": "loaded", "data": app(scenes, "find_in_photo", asked).results}}
+    _, text = app_form(scenes, "search_by_photo", {"photo": photo, **loaded})
     assert f"1: {candidates[0].label} {candidates[0].confidence:.2f}" in text
     assert "whole photo" in text
-    assert photo["content"][:100] not in text
+    answer = app(scenes, "search_by_photo", {"photo": photo, **loaded, "candidate": "1", "k": 4})
+    assert found_in(scenes, answer) == simfind.search(scenes, candidates[1], k=4).ids
     scenes.reload()
     assert (scenes.count(), scenes.count("objects.detections")) == before
+
+
+def test_the_form_says_what_is_wrong_with_a_photo(scenes, app, app_form, upload, settings):
+    settings()
+    photo = upload(b"<svg/>")
+    name, asked = loader(app_form(scenes, "search_by_photo", {"photo": photo})[1])
+    answer = app(scenes, "find_in_photo", asked)
+    _, text = app_form(scenes, "search_by_photo", {"photo": photo, name: {"state": "loaded", "data": answer.results}})
+    assert "SVG" in text
+    assert app(scenes, "find_in_photo", {**asked, "upload": "0"}).results == {
+        "error": "This photo is no longer kept. Give it again"
+    }
+
+
+def test_objects_of_another_photo_are_not_taken_for_those_of_this_one(scenes, app, photo, settings, found_in, upload):
+    settings()
+    other = upload(Path(scenes.last().filepath).read_bytes())
+    kept = app(scenes, "search_by_photo", {"photo": other}).results["photo"]
+    loaded = {"found_0123456789abcdef_simfind": {"state": "loaded", "data": {"photo": kept}}}
+    answer = app(scenes, "search_by_photo", {"photo": photo, **loaded, "candidate": 0, "k": 4})
+    candidates = simfind.detect_query(scenes.first().filepath, samples=scenes)
+    assert found_in(scenes, answer) == simfind.search(scenes, candidates[0], k=4).ids
+
+
+def test_without_a_choice_the_objects_are_told(scenes, app, photo, settings):
+    settings()
+    candidates = simfind.detect_query(scenes.first().filepath, samples=scenes)
+    results = app(scenes, "search_by_photo", {"photo": photo}).results
+    assert [found["label"] for found in results["candidates"][:-1]] == [c.label for c in candidates[:-1]]
+    assert results["objects"].startswith(f"0: {candidates[0].label} ")
 
 
 @pytest.mark.parametrize("number", [1, "1", "whole"])
