@@ -7,7 +7,7 @@ PY := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test lint format train bench clean
+.PHONY: help setup demo test lint format train bench clean pictures
 
 help:
 	@echo 'make demo     find objects in the bundled showroom images and open the App on them'
@@ -66,6 +66,11 @@ lint: $(VENV)/.test
 format: $(VENV)/.test
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
+
+# What the App looks like, for the documents.
+pictures: $(VENV)/.test
+	@$(MAKE) test ARGS=tests/app/test_pictures.py
+	@$(PY) tools/docs_pictures.py
 
 train: $(VENV)/.runtime
 	@$(PY) tools/train_showroom.py $(ARGS)
