@@ -173,7 +173,8 @@ def _ask_candidate(form, found):
         view.add_choice(str(row), label=f"{row + 1}: {candidate['label']} {candidate['confidence']:.2f}")
     view.add_choice(WHOLE, label="whole photo")
     values = view.values()
-    field = form.inputs.enum("candidate", values, default=values[0], required=True, label="Search for", view=view)
+    about = "Surest first; without a choice the first is searched for"
+    field = form.inputs.enum("candidate", values, default=values[0], label="Search for", description=about, view=view)
     number = _check_candidate(form, field)
     if number is not None and str(number) not in values:
         form.refuse(field, f"the photo has no object {_forms.cut(number)}; choose one of {', '.join(values)}")
