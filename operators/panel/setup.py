@@ -134,8 +134,9 @@ class SetupTab:
     def _start(self, ctx: Any, step: str) -> None:
         uri, params = f"{PLUGIN}/{OPERATORS[step]}", self._params(ctx, step)
         if ctx.panel.get_state("run.when") == "scheduled":
-            request = {"dataset_name": ctx.dataset.name, "view": ctx.request_params.get("view"), "params": params}
-            foo.execute_operator(uri, {**ctx.request_params, **request}, request_delegation=True)
+            # With its "operator_uri", as the App would: what a form may not load is refused on the queue, too.
+            asked = {"view": ctx.view, "selected": ctx.selected, "operator_uri": uri, "params": params}
+            foo.execute_operator(uri, asked, request_delegation=True)
             ctx.ops.notify("Scheduled. “fiftyone delegated launch” runs it", variant="success")
         else:
             ctx.trigger(uri, {**params, "quiet": True})

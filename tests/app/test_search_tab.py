@@ -165,7 +165,8 @@ def test_an_object_clicked_in_an_opened_image_is_searched_for(app, showroom, vis
     page.keyboard.press("Escape")
     page.keyboard.press("Escape")
     ops.modal.wait_for(state="detached")
-    assert panel.ids(panel.strip()) == [clicked.id]
+    wait_until(lambda: panel.ids(panel.strip()) == [clicked.id], page)
+    ops.settle()
     panel.press("Search")
     panel.wait_found(simfind.search(showroom.dataset, clicked.id).ids)
 
