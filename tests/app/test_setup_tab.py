@@ -157,18 +157,13 @@ def test_a_scheduled_step_shows_its_progress_and_is_seen_when_it_is_done(images,
     assert images.count("objects.detections") > 0
 
 
-def test_what_is_cancelled_keeps_what_it_did_and_goes_on_later(open_panel, ops, page, picture):
+def test_what_is_cancelled_keeps_what_it_did_and_goes_on_later(open_panel, page, picture):
     images = load(80, name="setup-cancelled", persistent=True)
     images.delete_sample_field("ground_truth")
     panel = open_panel(images)
     panel.choose("Model", OWN)
-    click(panel, "Options …")
-    ops.prompt.wait_for()
-    ops.settle()
-    ops.fill("Batch size", "1")
-    ops.run()
-    ops.wait_progress(99)
-    ops.progress.get_by_role("button", name="Done").click()
+    click(panel, "Find objects")
+    expect(panel.content).to_contain_text("of 80 images")
     panel.content.get_by_role("button", name="Cancel").click()
     expect(panel.content).to_contain_text("running it again goes on from there")
     picture("panel-setup-cancelled")
@@ -176,7 +171,7 @@ def test_what_is_cancelled_keeps_what_it_did_and_goes_on_later(open_panel, ops, 
     before = images.values("objects.detections.id", unwind=True)
     assert 0 < len(images.exists("objects")) < len(images)
     page.reload()
-    ops.settle()
+    panel.ops.settle()
     panel.press("Make objects searchable")
     wait_state(panel, "index", "done")
     after = images.values("objects.detections.id", unwind=True)
