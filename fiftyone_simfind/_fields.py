@@ -55,10 +55,11 @@ class BoxedImage(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """A field of detections: how many objects it has; and by attribute, how many vectors, and how many cannot be."""
+    """A field of detections: its objects, the samples without it; by attribute, the vectors, and how many cannot be."""
 
     patches_field: str
     objects: int
+    unseen: int
     vectors: dict[str, tuple[int, int]]
 
 
@@ -390,6 +391,7 @@ def count_vectors(samples: Any) -> list[Counts]:
         path = f"{field}.detections"
         kinds[field] = [name.removeprefix(f"{path}.") for name in schema if name.startswith(f"{path}.")]
         sums[f"n{i}"] = {"$sum": {"$size": {"$ifNull": [f"${path}._id", []]}}}
+        sums[f"u{i}"] = {"$sum": {"$cond": [{"$eq": [{"$ifNull": [f"${field}", None]}, None]}, 1, 0]}}
         for j, name in enumerate(kinds[field]):
             sums[f"v{i}_{j}"] = _sum_where(f"{path}.{name}", {"$ne": ["$$this", None]})
             # A missing stamp is none at all; a null one would count as less than any number.
@@ -400,6 +402,7 @@ def count_vectors(samples: Any) -> list[Counts]:
         Counts(
             field,
             found.get(f"n{i}", 0),
+            found.get(f"u{i}", 0),
             {name: (found.get(f"v{i}_{j}", 0), found.get(f"t{i}_{j}", 0)) for j, name in enumerate(kinds[field])},
         )
         for i, field in enumerate(fields)

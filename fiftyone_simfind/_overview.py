@@ -42,6 +42,7 @@ class FieldOverview:
     Attributes:
         patches_field: its name
         objects: how many there are
+        unseen: images in which :func:`detect`, which filled the field, has not looked for objects yet
         vectors: the attributes that hold vectors
         score_fields: the attributes that hold the scores of searches
         next_step: the verb to call next: ``"detect"``, ``"embed"``, ``"build_index"``, ``"refresh"``, ``"visualize"``,
@@ -50,6 +51,7 @@ class FieldOverview:
 
     patches_field: str
     objects: int
+    unseen: int
     vectors: list[VectorsOverview]
     score_fields: list[str]
     next_step: str | None
@@ -182,8 +184,9 @@ def _field(
         vectors.append(VectorsOverview(attribute, count, impossible, facts.get("model"), facts.get("weights")))
     own = [index for index in indexes if index.patches_field == name]
     mapped = any(found.patches_field == name for found in maps)
-    step = _next(counts.objects, vectors, own, mapped)
-    return FieldOverview(name, counts.objects, vectors, _fields.score_fields(dataset, name), step)
+    unseen = counts.unseen if _fields.recorded(dataset, name) else 0
+    step = "detect" if unseen and not own else _next(counts.objects, vectors, own, mapped)
+    return FieldOverview(name, counts.objects, unseen, vectors, _fields.score_fields(dataset, name), step)
 
 
 def _next(objects: int, vectors: list[VectorsOverview], indexes: list[IndexOverview], mapped: bool) -> str | None:

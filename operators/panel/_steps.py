@@ -17,7 +17,7 @@ def lines(seen: dict[str, Any], field: dict[str, Any] | None) -> list[dict[str, 
     Returns:
         per line its ``name``, ``title``, ``detail``, ``state``, the verb of its button, and the button's words
     """
-    field = field or {"patches_field": None, "objects": 0, "vectors": [], "next_step": "detect"}
+    field = field or {"patches_field": None, "objects": 0, "unseen": 0, "vectors": [], "next_step": "detect"}
     own = [index for index in seen["indexes"] if index["patches_field"] == field["patches_field"]]
     maps = [found for found in seen["visualizations"] if found["patches_field"] == field["patches_field"]]
     found = [_objects(seen, field), _vectors(field), _index(own), _map(maps, bool(own))]
@@ -29,7 +29,12 @@ def _objects(seen: dict, field: dict) -> dict[str, Any]:
     if not field["objects"]:
         return _line("objects", "No objects yet", images, "missing", "detect", "Find objects")
     title = _count(field["objects"], "object")
-    return _line("objects", title, f"in “{field['patches_field']}” of {images}", "done", "detect", "Find more")
+    where = f"in “{field['patches_field']}” of {images}"
+    if field["unseen"]:
+        return _line(
+            "objects", title, f"{where}; {field['unseen']:,} were not looked at yet", "stale", "detect", "Go on"
+        )
+    return _line("objects", title, where, "done", "detect", "Find more")
 
 
 def _vectors(field: dict) -> dict[str, Any]:

@@ -51,6 +51,8 @@ class SetupTab:
         self.look(ctx)
         before = ctx.panel.get_state("setup.chain")
         step = self._missing(ctx)
+        if step == before == "detect":  # images that cannot be read
+            step = "build_index"
         ended = next(iter(_jobs.jobs(ctx)), {}).get("state")
         if before and ended == "done" and step in _steps.UP_TO_A_SEARCH and step != before:
             self._start(ctx, step)
@@ -143,17 +145,24 @@ class SetupTab:
 
     def _params(self, ctx: Any, step: str) -> dict[str, Any]:
         """What an operator is given: the field or its index, and the options beside the steps."""
-        field, run = self._field(ctx), ctx.panel.get_state("run") or {}
+        field = self._field(ctx)
         name = field["patches_field"] if field else NEW_FIELD
-        if step in ("detect", "embed"):
-            model = run.get("model") or next(iter(_weights.offered(finds_objects=step == "detect")))
-            looks = {"model": model, "view_target": run.get("target") or "DATASET"}
-            if step == "detect":  # what found other boxes than YOLO's has a field of its own
-                return {"label_field": name if field and not field["objects"] else NEW_FIELD, **looks}
-            return {"patches_field": name, **looks}
+        if step == "detect":  # what found other boxes than YOLO's has a field of its own
+            own = field is None or not field["objects"] or field["unseen"]
+            return {"label_field": name if own else NEW_FIELD, **self._looks(ctx, finds_objects=True)}
+        if step == "embed":
+            return {"patches_field": name, **self._looks(ctx, finds_objects=False)}
         if step == "build_index":
             return {"patches_field": name}
         indexes = ctx.panel.get_state("setup.seen.indexes") or []
         own = [index for index in indexes if index["patches_field"] == name]
         stale = [index for index in own if index["stale"]] if step == "refresh" else []
         return {"brain_key": (stale or own)[0]["brain_key"]} if own else {}
+
+    def _looks(self, ctx: Any, *, finds_objects: bool) -> dict[str, Any]:
+        """The model, which stays the same for the rest of the images, and the images that it looks at."""
+        field, run = self._field(ctx) or {}, ctx.panel.get_state("run") or {}
+        before = next((made["weights"] for made in field.get("vectors", []) if made["weights"]), None)
+        model = run.get("model") or next(iter(_weights.offered(finds_objects=finds_objects)))
+        same = before if finds_objects and field.get("unseen") else None
+        return {"model": same or model, "view_target": run.get("target") or "DATASET"}

@@ -7,9 +7,9 @@ from fiftyone_simfind._types import IndexStatus
 from operators.panel import _steps
 
 
-def overview(objects=7, vectors=7, impossible=0, index=None, mapped=False, next_step=None):
+def overview(objects=7, unseen=0, vectors=7, impossible=0, index=None, mapped=False, next_step=None):
     made = [VectorsOverview("embedding", vectors, impossible, "yolo11n.pt", "yolo11n.pt")] if vectors else []
-    field = FieldOverview("objects", objects, made, [], next_step)
+    field = FieldOverview("objects", objects, unseen, made, [], next_step)
     maps = [VisualizationOverview("simfind_umap", "umap", "objects", "simfind")] if mapped else []
     return Overview("shelf", 3, [field], [index] if index else [], maps)
 
@@ -30,6 +30,12 @@ def test_images_alone_want_objects():
     assert [line["state"] for line in found.values()] == ["missing"] * 4
     assert found["objects"]["detail"] == "1 image"
     assert [name for name, line in found.items() if line["next"]] == ["objects"]
+
+
+def test_images_that_were_not_looked_at_are_counted_and_come_first():
+    line = lines(overview(unseen=2, next_step="detect"))["objects"]
+    assert (line["state"], line["step"], line["next"]) == ("stale", "detect", True)
+    assert line["detail"].endswith("2 were not looked at yet")
 
 
 def test_boxes_without_vectors_want_them():

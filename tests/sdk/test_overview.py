@@ -214,3 +214,15 @@ def test_what_else_is_kept_with_the_dataset_outlives_changes_of_an_index(toys):
     simfind.build_index(toys, "objects")
     simfind.build_index(toys, "objects", overwrite=True)
     assert store.get("job:build_index") == {"state": "running"}
+
+
+def test_images_that_a_stopped_detection_has_not_looked_at_come_first(toys):
+    """Other fields may well have images without them: boxes of a person's, say."""
+    toys.add_sample_field("found", fo.EmbeddedDocumentField, embedded_doc_type=fo.Detections)
+    simfind.detect(toys[:3], label_field="found", model=FakeDetector(), progress=False)
+    seen = simfind.overview(toys)
+    assert (seen.field("found").unseen, seen.field("found").next_step) == (1, "detect")
+    simfind.build_index(toys, "found")
+    assert simfind.overview(toys).field("found").next_step == "visualize"
+    toys.set_values("objects", [None, *toys.values("objects")[1:]])
+    assert simfind.overview(toys).field("objects").unseen == 0
