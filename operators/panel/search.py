@@ -167,6 +167,7 @@ class SearchTab:
         before = history.pop()
         ctx.panel.set_state("search.history", history)
         ctx.panel.set_state("options", before["options"])
+        ctx.panel.state.apply("options")  # or the App's fields show what they did before
         self._run(ctx, before["query"])
 
     def _same_index(self, ctx: Any) -> dict[str, Any]:

@@ -121,6 +121,7 @@ class SetupTab:
         """Show the objects in the grid, where one can be ticked, and the tab that searches for it."""
         ctx.ops.set_view(view=ctx.dataset.to_patches(self._field(ctx)["patches_field"]))
         ctx.panel.set_state("tab", "search")
+        ctx.panel.state.apply("tab")  # or the App marks the tab as before
 
     @told
     def on_setup_step(self, ctx: Any) -> None:

@@ -85,10 +85,12 @@ def test_a_match_is_searched_for_in_turn_and_back_shows_the_search_before(showro
     panel.press("Search")
     first = simfind.search(showroom.dataset, query)
     panel.wait_found(first.ids)
+    panel.fill("Matches", "8")
     panel.strip(1).get_by_role("button", name="Search for this one").nth(2).click()
-    panel.wait_found(simfind.search(showroom.dataset, first.ids[2]).ids)
+    panel.wait_found(simfind.search(showroom.dataset, first.ids[2], k=8).ids)
     panel.press("Back")
     panel.wait_found(first.ids)
+    expect(panel.field("Matches")).to_have_value("25")
     assert panel.ids(panel.strip()) == [query]
 
 

@@ -100,6 +100,7 @@ def test_from_images_alone_to_a_search_with_one_button(app, images, open_panel, 
     assert images.count("objects.detections.embedding") == images.count("objects.detections") > 0
 
     panel.press("Choose an object")
+    expect(panel.content.get_by_role("tab", name="Search")).to_have_attribute("aria-selected", "true")
     grid.wait_count(images.count("objects.detections"))
     grid.show_ids()
     query = grid.ids()[0]
