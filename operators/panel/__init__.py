@@ -5,7 +5,7 @@ import logging
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
-from ._common import alert
+from ._common import alert, part
 from .map import MapTab
 from .photo import PhotoTab
 from .pictures import ObjectPictures
@@ -55,22 +55,20 @@ class ObjectSearch(SetupTab, SearchTab, PhotoTab, MapTab, QualityTab, foo.Panel)
             self.on_load(ctx)
 
     def on_tab(self, ctx):
-        """Another tab was chosen: the App has put its name into the state."""
+        """Another tab was chosen, by its name."""
+        if ctx.params.get("tab") in TABS:
+            ctx.panel.set_state("tab", ctx.params["tab"])
         if ctx.panel.get_state("tab") == "setup":
-            self.on_setup_look(ctx)
+            self.on_setup_return(ctx)
         if ctx.panel.get_state("tab") == "quality":
             self.on_quality_look(ctx)
 
     def render(self, ctx):
         """What the panel shows."""
         panel = types.Object()
-        tabs = types.TabsView()
-        for name, label in TABS.items():
-            tabs.add_choice(name, label=label)
         chosen = ctx.panel.get_state("tab")
         chosen = chosen if chosen in TABS else "setup"
-        # When a page is loaded again, the App chooses the default, whatever was chosen before.
-        panel.enum("tab", list(TABS), default=chosen, view=tabs, on_change=self.on_tab)
+        part(panel, "tabs", "TabBar", tabs=TABS, chosen=chosen, on_tab=self.on_tab)
         tab = types.Object()
         try:
             getattr(self, f"render_{chosen}")(ctx, tab)
@@ -78,8 +76,8 @@ class ObjectSearch(SetupTab, SearchTab, PhotoTab, MapTab, QualityTab, foo.Panel)
             logger.exception("The panel's tab %r cannot be drawn", chosen)
             tab = types.Object()
             alert(tab, "broken", f"This cannot be shown: {error}. The server's log says more", "error")
-        for name, part in tab.properties.items():
-            panel.add_property(name, part)
+        for name, drawn in tab.properties.items():
+            panel.add_property(name, drawn)
         return types.Property(panel, view=types.GridView(orientation="vertical", gap=2, **PADDED))
 
 

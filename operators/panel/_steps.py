@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 UP_TO_A_SEARCH = ("detect", "embed", "build_index", "refresh")
@@ -20,7 +21,7 @@ def lines(seen: dict[str, Any], field: dict[str, Any] | None) -> list[dict[str, 
     field = field or {"patches_field": None, "objects": 0, "unseen": 0, "vectors": [], "next_step": "detect"}
     own = [index for index in seen["indexes"] if index["patches_field"] == field["patches_field"]]
     maps = [found for found in seen["visualizations"] if found["patches_field"] == field["patches_field"]]
-    found = [_objects(seen, field), _vectors(field), _index(own), _map(maps, bool(own))]
+    found = [_objects(seen, field), _vectors(field), _index(own, bool(field["vectors"])), _map(maps, bool(own))]
     return [{**line, "next": line["step"] == field["next_step"]} for line in found]
 
 
@@ -44,16 +45,17 @@ def _vectors(field: dict) -> dict[str, Any]:
         return _line("vectors", "No vectors yet", detail, "missing", ready, "Embed the boxes")
     best = max(field["vectors"], key=lambda some: some["count"])
     lacking = field["objects"] - best["count"] - best["impossible"]
-    made = f"by {best['model']}" if best["model"] else "by another tool"
+    made = f"by {os.path.basename(best['weights'] or best['model'])}" if best["model"] else "by another tool"
     title = f"{_count(best['count'], 'vector')} in “{best['attribute']}”"
     if lacking > 0:
         return _line("vectors", title, f"{made}; {lacking:,} boxes have none", "stale", "embed", "Embed the rest")
     return _line("vectors", title, made, "done", "embed", "Embed again")
 
 
-def _index(indexes: list[dict]) -> dict[str, Any]:
+def _index(indexes: list[dict], ready: bool) -> dict[str, Any]:
     if not indexes:
-        return _line("index", "No index yet", "It makes searching quick", "missing", "build_index", "Build the index")
+        step = "build_index" if ready else None
+        return _line("index", "No index yet", "It makes searching quick", "missing", step, "Build the index")
     index = next((some for some in indexes if some["stale"]), indexes[0])
     title = f"Index “{index['brain_key']}”"
     if index["size"] is not None:

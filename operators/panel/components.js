@@ -1,7 +1,7 @@
 /* Parts of the panel that FiftyOne's own components do not cover. Plain JavaScript: the App provides React and MUI. */
 (() => {
   const { createElement: h, useEffect, useRef, useState } = React;
-  const { Alert, Box, Button, IconButton, LinearProgress, Stack, TextField, Tooltip, Typography } = window.__mui__;
+  const { Alert, Box, Button, IconButton, LinearProgress, Stack, Tab, Tabs, TextField, Tooltip, Typography } = window.__mui__;
   const { useOperatorExecutor, useTriggerPanelEvent } = window.__foo__;
 
   const text = (variant, color, ...children) => h(Typography, { variant, color, noWrap: true, component: "div" }, ...children);
@@ -397,10 +397,22 @@
       note && h(Typography, { variant: "body2", color: "text.secondary" }, note));
   }
 
+  /** The panel's tabs; unlike FiftyOne's own, they follow when the panel itself opens another one. */
+  function TabBar({ schema }) {
+    const { tabs, chosen, on_tab } = schema.view;
+    const trigger = useTriggerPanelEvent();
+    const [shown, setShown] = useState(chosen); // at once, before the server has drawn it
+    useEffect(() => setShown(chosen), [chosen]);
+    const choose = (_, tab) => { setShown(tab); trigger(on_tab, { tab }); };
+    return h(Tabs, { value: shown, onChange: choose, variant: "scrollable", sx: { borderBottom: 1, borderColor: "divider" } },
+      Object.entries(tabs).map(([value, label]) => h(Tab, { key: value, value, label, sx: { minHeight: 48, textTransform: "none" } })));
+  }
+
   const { PluginComponentType, registerComponent } = window.__fop__;
   const register = (name, component) =>
     registerComponent({ name, label: name, component, type: PluginComponentType.Component, activator: () => true });
   register("SimfindSteps", Steps);
+  register("SimfindTabBar", TabBar);
   register("SimfindStrip", Strip);
   register("SimfindJobs", Jobs);
   register("SimfindPlotEvents", PlotEvents);

@@ -161,7 +161,7 @@ class MapTab:
         params = {"brain_key": brain_key, "method": "umap", "quiet": True}
         if f"{brain_key}_umap" in known:
             params |= {"overwrite": True, "confirm": True}
-        ctx.trigger(f"{PLUGIN}/visualize_objects", params)
+        ctx.trigger(f"{PLUGIN}/visualize_objects", {**params, "view_target": "DATASET"})
 
     @told
     def on_map_point(self, ctx: Any) -> None:

@@ -58,7 +58,7 @@ class QualityTab:
             choices(form, "brain_key", "Index", names, brain_key, on_change=self.on_quality_look)
         known = [name for name in _forms.attributes(ctx, indexes[brain_key], LABELS) if name not in NOT_LABELS]
         if known:
-            choices(form, "label_attr", "Right is the same", {name: name for name in known}, known[0])
+            choices(form, "label_attr", "Right if it has the same", {name: name for name in known}, known[0])
         form.bool("exclude_same_image", label="Other images only", default=True)
         form.btn("measure", label="Measure", on_click=self.on_quality_measure, variant="contained", icon="insights")
         jobs(panel, self.on_quality_look)
@@ -171,7 +171,7 @@ class QualityTab:
         params["exclude_same_image"] = given.get("exclude_same_image", True)
         if given.get("label_attr"):
             params["label_attr"] = given["label_attr"]
-        ctx.trigger(f"{PLUGIN}/evaluate_retrieval", params)
+        ctx.trigger(f"{PLUGIN}/evaluate_retrieval", {**params, "view_target": "DATASET"})
 
     @told
     def on_quality_cell(self, ctx: Any) -> None:

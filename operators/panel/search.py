@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import fiftyone as fo
 import fiftyone.operators.types as types
 
 import fiftyone_simfind as simfind
@@ -19,7 +20,15 @@ SCOPES = {
     "same_class": "same class",
     "other_classes": "other classes",
 }
-EMPHASES = {"none": "all alike", "look": "colours", "shape": "shape and pattern", "kind": "kind of thing"}
+EMPHASES = {"none": "everything", "look": "colours", "shape": "shape and pattern", "kind": "kind of thing"}
+TICK = (
+    "Tick an object in the grid: its box shows while the mouse is over it. Several are searched for together; "
+    "Alt-click marks objects that matches should not be like"
+)
+OPTIONS = ["options.classes"] + [
+    *(f"options.first.{name}" for name in ("k", "min_score", "scope", "emphasis")),
+    *(f"options.second.{name}" for name in ("one_per_image", "exclude_same_image", "reverse")),
+]
 MAX_MATCHES = 200  # are shown as pictures; the operator shows more of them in the grid
 MAX_HISTORY = 20
 
@@ -61,7 +70,7 @@ class SearchTab:
     def _render_query(self, ctx: Any, panel: types.Object) -> None:
         query = ctx.panel.get_state("search.next") or ctx.panel.get_state("search.query")
         if not query:
-            alert(panel, "how", HOW_TO_SELECT)
+            alert(panel, "how", TICK if isinstance(ctx.view, fo.core.patches.PatchesView) else HOW_TO_SELECT)
             return
         self.render_wanted(ctx, panel, query)
         if query.get("problem"):
@@ -79,7 +88,7 @@ class SearchTab:
         first.int("k", label="Matches", default=25, min=1, max=MAX_MATCHES)
         first.float("min_score", label="Minimum score", min=-1, max=1)
         choices(first, "scope", "Among", SCOPES, "all")
-        choices(first, "emphasis", "By", EMPHASES, "none")
+        choices(first, "emphasis", "Alike in", EMPHASES, "none")
         form.list("classes", types.String(), label="Only these classes", view=self._classes(ctx))
         second.bool("one_per_image", label="One per image", default=False)
         second.bool("exclude_same_image", label="Other images only", default=False)
@@ -90,7 +99,9 @@ class SearchTab:
         buttons.btn("search", label="Search", on_click=search, variant="contained", icon="image_search")
         if ctx.panel.get_state("search.found"):
             buttons.btn("grid", label="Show in grid", on_click=self.on_show_in_grid, icon="apps")
-        if ctx.panel.get_state("search.history"):
+        if isinstance(ctx.view, fo.core.patches.PatchesView) and len(ctx.view._stages) > 0:
+            buttons.btn("every", label="Show all objects", on_click=self.on_show_all)
+        if ctx.panel.get_state("search.history") and on_search is None:
             buttons.btn("back", label="Back", on_click=self.on_search_back, icon="arrow_back")
 
     def _classes(self, ctx: Any) -> types.AutocompleteView:
@@ -111,7 +122,10 @@ class SearchTab:
             return
         query = ctx.panel.get_state("search.query")
         best = "least" if self._options(ctx).get("reverse") else "most"
-        panel.md(f"**{len(found)} objects, {best} similar first**", name="count")
+        heading = f"**{len(found)} objects, {best} similar first**"
+        if ctx.panel.get_state("search.next"):
+            heading += ", of the search before: press “Search” for the new one"
+        panel.md(heading, name="count")
         part(
             panel,
             "found",
@@ -167,7 +181,8 @@ class SearchTab:
         before = history.pop()
         ctx.panel.set_state("search.history", history)
         ctx.panel.set_state("options", before["options"])
-        ctx.panel.state.apply("options")  # or the App's fields show what they did before
+        for path in OPTIONS:
+            ctx.panel.state.apply(path)  # or the App's field shows what it did before
         self._run(ctx, before["query"])
 
     def _same_index(self, ctx: Any) -> dict[str, Any]:
@@ -225,6 +240,11 @@ class SearchTab:
         """Put the matches into the grid, in order."""
         results = self.results(ctx, ctx.panel.get_state("search.query"))
         ctx.ops.set_view(view=results.view())
+
+    @told
+    def on_show_all(self, ctx: Any) -> None:
+        """Put all objects into the grid again."""
+        ctx.ops.set_view(view=ctx.dataset.to_patches(ctx.view.patches_field))
 
     @told
     def on_search_export(self, ctx: Any) -> dict[str, Any]:

@@ -43,6 +43,7 @@ class SetupTab:
     @told
     def on_setup_look(self, ctx: Any) -> None:
         """The user wants to know what exists now."""
+        ctx.panel.set_state("setup.chain", None)
         self.look(ctx)
 
     @told
@@ -59,6 +60,14 @@ class SetupTab:
             ctx.panel.set_state("setup.chain", step)
         else:
             ctx.panel.set_state("setup.chain", None)
+
+    @told
+    def on_setup_return(self, ctx: Any) -> None:
+        """The tab was opened again; what was started in it may have ended meanwhile."""
+        if any(job["state"] == "running" for job in _jobs.jobs(ctx)):
+            self.look(ctx)
+        else:
+            self.on_setup_done(ctx)
 
     def on_setup_field(self, ctx: Any) -> None:
         """Another field was chosen: the steps are drawn for it."""
@@ -80,7 +89,9 @@ class SetupTab:
         part(panel, "steps", "Steps", steps=lines, on_step=self.on_setup_step, on_form=self.on_setup_form)
         self._render_options(ctx, panel, seen, missing)
         buttons = row(panel, "buttons")
-        if missing in _steps.UP_TO_A_SEARCH:
+        if ctx.panel.get_state("setup.chain"):
+            buttons.btn("wait", label="Working on it ...", on_click=self.on_setup_look, disabled=True)
+        elif missing in _steps.UP_TO_A_SEARCH:
             buttons.btn("all", label="Make objects searchable", on_click=self.on_setup_all, variant="contained")
         elif missing in (None, "visualize"):
             buttons.btn("choose", label="Choose an object", on_click=self.on_setup_choose, variant="contained")
@@ -121,7 +132,6 @@ class SetupTab:
         """Show the objects in the grid, where one can be ticked, and the tab that searches for it."""
         ctx.ops.set_view(view=ctx.dataset.to_patches(self._field(ctx)["patches_field"]))
         ctx.panel.set_state("tab", "search")
-        ctx.panel.state.apply("tab")  # or the App marks the tab as before
 
     @told
     def on_setup_step(self, ctx: Any) -> None:
@@ -158,7 +168,8 @@ class SetupTab:
         indexes = ctx.panel.get_state("setup.seen.indexes") or []
         own = [index for index in indexes if index["patches_field"] == name]
         stale = [index for index in own if index["stale"]] if step == "refresh" else []
-        return {"brain_key": (stale or own)[0]["brain_key"]} if own else {}
+        everything = {"view_target": "DATASET"} if step == "visualize" else {}
+        return {"brain_key": (stale or own)[0]["brain_key"], **everything} if own else {}
 
     def _looks(self, ctx: Any, *, finds_objects: bool) -> dict[str, Any]:
         """The model, which stays the same for the rest of the images, and the images that it looks at."""

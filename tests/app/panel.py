@@ -54,7 +54,7 @@ class ObjectSearch:
     def ids(self, strip):
         """The ids of the objects in a row of pictures."""
         crops = strip.locator("[data-cy=simfind-crop]")
-        return [crop.get_attribute("data-id") for crop in crops.all()]
+        return crops.evaluate_all("crops => crops.map((crop) => crop.dataset.id)")
 
     def wait_found(self, ids):
         """Wait until the results are these objects, each with its picture."""

@@ -50,7 +50,7 @@ def test_options_are_those_of_the_sdk(showroom, grid, panel, picture):
     select(panel, grid, query)
     panel.fill("Matches", "9")
     panel.choose("Among", "other classes")
-    panel.choose("By", "colours")
+    panel.choose("Alike in", "colours")
     panel.tick("One per image")
     panel.press("Search")
     options = {"k": 9, "scope": "other_classes", "emphasis": "look", "one_per_image": True}
@@ -148,7 +148,7 @@ def test_matches_are_exported(showroom, grid, panel, page):
 
 
 def test_without_a_selection_the_panel_says_how_to_select(panel):
-    expect(panel.content).to_contain_text("Select the objects to look for")
+    expect(panel.content).to_contain_text("Tick an object in the grid")
     panel.press("Search")
     expect(panel.ops.toast("Select the objects to look for")).to_be_visible()
 

@@ -51,6 +51,7 @@ def test_without_a_map_a_click_has_one_made_quietly(panel_of, indexed):
         "brain_key": "simfind",
         "method": "umap",
         "quiet": True,
+        "view_target": "DATASET",
     }
 
 

@@ -39,7 +39,13 @@ def test_unmeasured_it_says_so_and_measures_quietly_as_the_form_says(panel_of, i
     assert "Not measured yet" in panel.words()
     panel.state["quality"] = {"label_attr": "label", "exclude_same_image": False}
     panel.do("on_quality_measure")
-    wanted = {"brain_key": "simfind", "quiet": True, "exclude_same_image": False, "label_attr": "label"}
+    wanted = {
+        "brain_key": "simfind",
+        "quiet": True,
+        "view_target": "DATASET",
+        "exclude_same_image": False,
+        "label_attr": "label",
+    }
     assert panel.asked("@simfind/objects/evaluate_retrieval") == wanted
 
 
