@@ -101,7 +101,8 @@ class SearchTab:
             buttons.btn("grid", label="Show in grid", on_click=self.on_show_in_grid, icon="apps")
         if isinstance(ctx.view, fo.core.patches.PatchesView) and len(ctx.view._stages) > 0:
             buttons.btn("every", label="Show all objects", on_click=self.on_show_all)
-        if ctx.panel.get_state("search.history") and on_search is None:
+        history = ctx.panel.get_state("search.history")
+        if history and (on_search is None or history[-1]["query"].get("photo")):  # beside a photo, only to a photo's
             buttons.btn("back", label="Back", on_click=self.on_search_back, icon="arrow_back")
 
     def _classes(self, ctx: Any) -> types.AutocompleteView:
