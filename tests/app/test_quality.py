@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from fiftyone.operators.store import ExecutionStore
 from fo_e2e import wait_shown, wait_until
 from playwright.sync_api import expect
 
@@ -64,7 +65,16 @@ def confused(report):
     return [int(row), int(column)], table.index[row], table.columns[column]
 
 
-def test_measuring_shows_the_numbers_of_the_sdk(showroom, panel, ops, page, picture):
+@pytest.fixture
+def unmeasured(showroom):
+    """The showroom without what other tests measured of it."""
+    store = ExecutionStore.create("simfind", dataset_id=showroom.dataset._doc.id)
+    for key in store.list_keys():
+        if key.startswith("report"):
+            store.delete(key)
+
+
+def test_measuring_shows_the_numbers_of_the_sdk(unmeasured, showroom, panel, ops, page, picture):
     expect(panel).to_contain_text("Not measured yet")
     picture("quality-none")
     measure(panel, ops, page)
