@@ -153,7 +153,8 @@ def model_facts(embedder: Any, model: Any, image_size: int) -> dict[str, Any]:
     """What is recorded about a model: enough to tell it from others, and to load it again where it came from a file."""
     weights = os.fspath(model) if isinstance(model, (str, os.PathLike)) else None
     parts = [list(part) for part in getattr(embedder, "parts", [])]
-    return {"model": embedder.name, "weights": weights, "image_size": image_size, "parts": parts}
+    prompts = getattr(embedder, "takes_prompts", False)
+    return {"model": embedder.name, "weights": weights, "image_size": image_size, "parts": parts, "prompts": prompts}
 
 
 def recorded(samples: Any, path: str) -> dict[str, Any] | None:

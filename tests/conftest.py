@@ -138,3 +138,11 @@ def toys():
     dataset = toy_dataset()
     yield dataset
     dataset.delete()
+
+
+@pytest.fixture(scope="session")
+def toyzoo():
+    """Puts the models of the folder ``toyzoo`` into FiftyOne's zoo, where other processes find them, too."""
+    import fiftyone as fo
+
+    shutil.copytree(Path(__file__).with_name("toyzoo"), Path(fo.config.model_zoo_dir) / "toyzoo", dirs_exist_ok=True)

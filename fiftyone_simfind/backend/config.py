@@ -61,7 +61,9 @@ class SimfindSimilarity(Similarity):
             self.config.embeddings_field = f"{brain_key or 'simfind'}_embedding"
             self.config.owns_field = True
             self.update_run_config(samples, brain_key, self.config)
-        return SimfindSimilarityIndex(samples, self.config, brain_key, backend=self)
+        index = SimfindSimilarityIndex(samples, self.config, brain_key, backend=self)
+        index.name_model()
+        return index
 
     def cleanup(self, samples: Any, brain_key: str) -> None:
         """Remove an index's copy on this machine and what the database says about it, when its run is deleted."""

@@ -25,6 +25,7 @@ from fiftyone_simfind.numerics.parts import Part
 logger = logging.getLogger(__name__)
 
 INFO_KEY = "simfind"  # under which a field says what made its vectors
+ZOO = "zoo:"  # begins the names of models of FiftyOne's zoo
 
 
 class SimfindSimilarityIndex(Queries):
@@ -36,7 +37,8 @@ class SimfindSimilarityIndex(Queries):
     def __init__(self, samples: Any, config: Any, brain_key: str | None, backend: Any = None):
         self._dataset = samples._root_dataset
         self._source = Source(self._dataset, config.patches_field, config.embeddings_field)
-        self._home = Home(self._dataset, brain_key, self._source, whiten=config.whiten, parts=self._recorded_parts())
+        parts = [Part(*part) for part in self._recorded().get("parts") or []]
+        self._home = Home(self._dataset, brain_key, self._source, whiten=config.whiten, parts=parts or None)
         SimilarityIndex.__init__(self, samples, config, brain_key, backend=backend)
         DuplicatesMixin.__init__(self)
 
@@ -112,6 +114,30 @@ class SimfindSimilarityIndex(Queries):
         if not allow_missing:
             raise ValueError(f"{message}; add them, or use_view(..., allow_missing=True)")
         logger.warning(message)
+
+    # What words and pictures become vectors with
+
+    @property
+    def supports_prompts(self) -> bool:
+        """Whether words can be searched for: the model that made the vectors gives some for words."""
+        return bool(self._supports_prompts or self.config.supports_prompts)
+
+    def name_model(self) -> None:
+        """Have the run name the model of FiftyOne's zoo that made the vectors, if one did.
+
+        FiftyOne's own panel offers a search with words or an uploaded picture where the run does, and loads that model.
+        """
+        recorded, config = self._recorded(), self.config
+        weights = recorded.get("weights")
+        if weights is None:  # what was given with the index is all that is known
+            return
+        of_zoo = weights.startswith(ZOO)
+        model = weights.removeprefix(ZOO) if of_zoo else None
+        prompts = recorded.get("prompts", config.supports_prompts) if of_zoo else None
+        if (model, prompts) != (config.model, config.supports_prompts):
+            config.model, config.supports_prompts = model, prompts
+            self._model = None
+            self.save_config()
 
     # What gets in and out
 
@@ -196,6 +222,7 @@ class SimfindSimilarityIndex(Queries):
     def reload(self) -> None:
         """Bring the index in line with the vectors that the dataset has now."""
         self.home.sync()
+        self.name_model()
         super().reload()
 
     def cleanup(self) -> None:
@@ -265,7 +292,7 @@ class SimfindSimilarityIndex(Queries):
         if missing and warn_missing:
             logger.warning('%d ids are not in the index "%s"', len(missing), self.key)
 
-    def _recorded_parts(self) -> list[Part] | None:
+    def _recorded(self) -> dict[str, Any]:
+        """What the field says about what made its vectors; nothing where simfind did not."""
         field = self._dataset.get_field(self._source.path)
-        found = ((field.info or {}).get(INFO_KEY) or {}).get("parts") if field is not None else None
-        return [Part(*part) for part in found] if found else None
+        return ((field.info or {}).get(INFO_KEY) or {}) if field is not None else {}

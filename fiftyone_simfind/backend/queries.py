@@ -98,6 +98,14 @@ class Queries(SimilarityIndex, DuplicatesMixin):
         except sc.DamagedError as error:
             return answer(self.home.mend(rows, error))
 
+    def _parse_query(self, query: Any) -> Any:
+        """Ids as they are, vectors as an array; words become vectors through the model that made those of the index."""
+        parsed = super()._parse_query(query)
+        if not isinstance(parsed, np.ndarray) or np.asarray(query).dtype.kind != "U":
+            return parsed
+        whitening = self.home.whitening()
+        return parsed if whitening is None else whitening.beside_mean(parsed)
+
     def _neighbors(
         self, rows: Rows, query: Any, k: int | None, reverse: bool, aggregation: str | None, return_dists: bool
     ) -> Any:

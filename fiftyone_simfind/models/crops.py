@@ -54,6 +54,7 @@ class CropEmbedder:
     Attributes:
         name: tells these vectors from those of another network, or of crops cut in another way
         dim: length of the vectors
+        takes_prompts: whether the network gives vectors for words, too
     """
 
     def __init__(self, features: Features, name: str, *, fit: str = FIT, padding: float = PADDING):
@@ -64,6 +65,7 @@ class CropEmbedder:
         self._features, self._fit, self._padding = features, fit, padding
         self.name = f"{name} {fit}" + (f" +{padding:g}" if padding else "")
         self.dim = features.dim
+        self.takes_prompts = getattr(features, "takes_prompts", False)
 
     def embed(self, images: Sequence[NDArray[np.uint8]], boxes: Sequence[Boxes]) -> list[Vectors]:
         """The vectors of boxes.

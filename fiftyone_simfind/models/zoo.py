@@ -20,6 +20,9 @@ class ZooModel:
 
     Args:
         model: ``fiftyone.core.models.Model`` with embeddings
+
+    Attributes:
+        takes_prompts: whether it gives vectors for words, too
     """
 
     fill = (128, 128, 128)
@@ -27,6 +30,7 @@ class ZooModel:
     def __init__(self, model: Any):
         self._model = model
         self._lock = threading.Lock()
+        self.takes_prompts = bool(getattr(model, "can_embed_prompts", False))
         self.dim = self([np.zeros((PROBE, PROBE, 3), np.uint8)]).shape[1]
 
     def __call__(self, crops: Sequence[Crop]) -> NDArray[np.float32]:

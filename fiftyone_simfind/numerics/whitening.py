@@ -79,6 +79,19 @@ class Whitening:
         ]
         return Whitening(self.parts, own, self.axes)
 
+    def beside_mean(self, vectors: NDArray[np.floating]) -> Matrix:
+        """Vectors that lie in the direction of these as seen from the mean, so that :meth:`apply` takes none off them.
+
+        A network that knows words and pictures keeps the two apart from each other. What all pictures share is then not
+        in a word's vector, and must not be taken off it.
+
+        Args:
+            vectors: ``(n, d)`` as the model gives them, for words
+        """
+        x = np.asarray(vectors, np.float32)
+        fitted = zip(self.parts, self.means, strict=True)
+        return np.hstack([_beside(x[:, part.start : part.stop], mean) for part, mean in fitted])
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types, with the numbers as base64 of little-endian float32."""
         return {
@@ -139,6 +152,13 @@ def _fit_part(x: Matrix) -> tuple[Matrix, Matrix]:
 def _transform(x: Matrix, mean: Matrix, axes: Matrix) -> Matrix:
     length = np.linalg.norm(x, axis=1, keepdims=True)
     return unit((unit(x) - mean * (length > 0)) @ axes) * length
+
+
+def _beside(x: Matrix, mean: Matrix) -> Matrix:
+    """Where each ray from the mean, which is shorter than 1, meets the sphere; ``(n, length)`` as long as before."""
+    rays, length = unit(x), np.linalg.norm(x, axis=1, keepdims=True)
+    along = rays @ mean[:, None]
+    return (mean + rays * (np.sqrt(along**2 + 1 - mean @ mean) - along)) * length
 
 
 def unit(x: Matrix) -> Matrix:

@@ -113,3 +113,12 @@ def test_vectors_from_another_domain_are_centred_on_their_own_mean():
     assert abs((there @ there.T).mean()) < 0.05 < (y := fitted.apply(elsewhere)).mean() ** 2 + (y @ y.T).mean()
     nearest = (there @ fitted.apply(gallery).T).argmax(axis=1)
     assert (nearest == np.arange(300)).mean() > ((y @ fitted.apply(gallery).T).argmax(axis=1) == np.arange(300)).mean()
+
+
+def test_no_mean_is_taken_off_what_lies_beside_it():
+    words = np.random.default_rng(3).standard_normal((5, 14))
+    fitted = wh.fit(make(), PARTS)
+    plain = wh.Whitening(fitted.parts, [np.zeros_like(mean) for mean in fitted.means], fitted.axes)
+    beside = fitted.beside_mean(words)
+    np.testing.assert_allclose(lengths(beside, PARTS), lengths(words, PARTS), rtol=1e-5)
+    np.testing.assert_allclose(fitted.apply(beside), plain.apply(words), atol=1e-5)
