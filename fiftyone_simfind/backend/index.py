@@ -11,6 +11,7 @@ import logging
 from typing import Any
 
 import fiftyone.core.fields as fof
+import fiftyone.zoo as foz
 import numpy as np
 from fiftyone.brain.similarity import DuplicatesMixin, SimilarityIndex
 from numpy.typing import NDArray
@@ -131,9 +132,10 @@ class SimfindSimilarityIndex(Queries):
         weights = recorded.get("weights")
         if weights is None:  # what was given with the index is all that is known
             return
-        of_zoo = weights.startswith(ZOO)
-        model = weights.removeprefix(ZOO) if of_zoo else None
-        prompts = recorded.get("prompts", config.supports_prompts) if of_zoo else None
+        model = weights.removeprefix(ZOO) if weights.startswith(ZOO) else None
+        if model is not None and model not in foz.list_zoo_models():
+            model = None  # FiftyOne would take an address for a repository whose code it is to run
+        prompts = recorded.get("prompts", config.supports_prompts) if model else None
         if (model, prompts) != (config.model, config.supports_prompts):
             config.model, config.supports_prompts = model, prompts
             self._model = None

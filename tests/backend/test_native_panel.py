@@ -159,6 +159,15 @@ def test_an_index_of_other_vectors_takes_neither_and_says_so(crowd):
         searched(crowd, "own.png", query_type="upload", query_image=upload("blue"))
 
 
+def test_an_address_is_never_taken_for_a_model(colours):
+    index = index_of(colours, "zoo:toy-colours")
+    field = colours.get_field("things.detections.embedding")
+    field.info = {"simfind": {**field.info["simfind"], "weights": "zoo:https://github.com/any/models"}}
+    field.save()
+    index.reload()
+    assert (offered(colours)["simfind"]["model"], index.supports_prompts) == (None, False)
+
+
 def test_an_index_that_gets_another_models_vectors_forgets_the_zoo_model(colours):
     index_of(colours, "zoo:toy-colours")
     simfind.embed(colours, "things", model="zoo:toy-wordless", progress=False, overwrite=True)
