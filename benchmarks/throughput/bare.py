@@ -1,0 +1,120 @@
+"""The forward passes alone: canvases in memory through the network, and nothing is made of what it puts out."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.throughput.data import WARM_UP, Material, on_dataset
+from benchmarks.throughput.detecting import detect
+from benchmarks.throughput.turns import Way, Work
+
+Canvases = NDArray[np.uint8]  # (b, h, w, 3) BGR, letterboxed to the smallest rectangle that the network takes
+BATCH = 8
+
+
+def torch_loops(material: Material) -> dict[str, Way]:
+    """The network as ultralytics runs it: float32, with all cores, and with the threads that ultralytics leaves."""
+    cores = os.cpu_count() or 1
+    return {
+        f"the network alone, batch {batch}, {threads} threads": _loop(material, batch, threads)
+        for batch in (1, BATCH)
+        for threads in sorted({cores, max(1, cores - 1)}, reverse=True)
+    }
+
+
+def ours(material: Material, engine: str) -> dict[str, Way]:
+    """What :func:`simfind.detect` does with an engine, and that engine's passes alone in as many streams."""
+    return {
+        f'engine="{engine}", the passes alone': _streams(material, engine),
+        f'simfind.detect, engine="{engine}"': on_dataset(material, lambda: detect(material, engine)),
+    }
+
+
+def _loop(material: Material, batch: int, threads: int) -> Way:
+    @contextmanager
+    def start() -> Iterator[Work]:
+        import torch
+
+        network = _network(material)
+        pixels = [_floats(some) for some in batches(material, batch)]
+        torch.set_num_threads(threads)
+
+        def work(some: Iterable[Any] = pixels) -> None:
+            with torch.inference_mode():
+                for each in some:
+                    network(each)
+
+        work(pixels[: 1 + WARM_UP // batch])
+        yield work
+
+    return Way(start, len(material.files))
+
+
+def _streams(material: Material, engine: str) -> Way:
+    @contextmanager
+    def start() -> Iterator[Work]:
+        import torch
+
+        from fiftyone_simfind.models import load_detector
+
+        detector: Any = load_detector(material.weights, engine=engine)
+        forward, prepared = _passes(detector._engine), batches(material, detector.batch_size)
+        threads = max(1, (os.cpu_count() or 1) // detector.streams)
+        with ThreadPoolExecutor(detector.streams, "bench", torch.set_num_threads, (threads,)) as pool:
+
+            def work(some: Sequence[Canvases] = prepared) -> None:
+                list(pool.map(forward, some))
+
+            work(prepared[: 1 + WARM_UP // detector.batch_size])
+            yield work
+
+    return Way(start, len(material.files))
+
+
+def _passes(engine: Any) -> Callable[[Canvases], None]:
+    """The passes of an engine alone: what they put out is not even made into the tensors that ultralytics wants."""
+    alone = copy.copy(engine)
+    if hasattr(alone, "_decode"):
+        alone._decode = lambda *outputs: None
+
+    def forward(canvases: Canvases) -> None:
+        alone(canvases)
+
+    return forward
+
+
+def batches(material: Material, size: int) -> list[Canvases]:
+    """The canvases of all images, those of one shape together."""
+    from ultralytics.data.augment import LetterBox
+
+    from fiftyone_simfind.models import images
+
+    letterbox = LetterBox(640, auto=True, stride=32)
+    shapes: dict[tuple[int, ...], list[Canvases]] = {}
+    for path in material.files:
+        canvas = letterbox(image=images.read(str(path)))
+        shapes.setdefault(canvas.shape, []).append(canvas)
+    return [np.stack(same[start : start + size]) for same in shapes.values() for start in range(0, len(same), size)]
+
+
+def _floats(canvases: Canvases) -> Any:
+    """``(b, 3, h, w)`` float32 RGB in [0, 1], as ultralytics hands them to the network."""
+    import torch
+
+    return torch.from_numpy(np.ascontiguousarray(canvases[..., ::-1].transpose(0, 3, 1, 2))).float() / 255
+
+
+def _network(material: Material) -> Any:
+    from ultralytics import YOLO
+
+    yolo = YOLO(material.weights)
+    yolo.predict([np.zeros((64, 64, 3), np.uint8)], imgsz=64, verbose=False, save=False)
+    return yolo.predictor.model.model
