@@ -61,6 +61,7 @@ _HOMES = {
     "RobustnessReport": "_tables",
     "SimfindError": "errors",
     "BrainRunError": "errors",
+    "ClusterError": "errors",
     "CollectionError": "errors",
     "FetchError": "errors",
     "FieldError": "errors",
@@ -104,6 +105,7 @@ if TYPE_CHECKING:
     from fiftyone_simfind._visualize import visualize
     from fiftyone_simfind.errors import (
         BrainRunError,
+        ClusterError,
         CollectionError,
         FetchError,
         FieldError,

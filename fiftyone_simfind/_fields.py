@@ -18,6 +18,7 @@ from fiftyone_simfind._types import Objects
 from fiftyone_simfind.backend.objects import STAMP
 from fiftyone_simfind.errors import CollectionError, FieldError
 from fiftyone_simfind.numerics import boxes as bx
+from fiftyone_simfind.numerics import ids as nid
 from fiftyone_simfind.numerics import masks as mk
 from fiftyone_simfind.numerics import stamps as st
 
@@ -25,6 +26,7 @@ INFO_KEY = "simfind"
 SCORES = {"scores": "cosine similarity to the last query"}
 HEATMAP = {"heatmap": "cosine similarity of the places in a match's box to the query, 0 and less as 0"}
 LOST = (gridfs.errors.NoFile, AttributeError)  # raised where the results of a run are named but are not there
+NO_DATASET = fo.core.dataset.DatasetNotFoundError
 CHUNK = 1000  # samples read from the database at a time
 CHUNK_OF_MASKS = 100  # likewise, with masks as large as their objects
 
@@ -165,6 +167,8 @@ def recorded(samples: Any, path: str) -> dict[str, Any] | None:
 
 def record(samples: Any, path: str, facts: Mapping[str, Any]) -> None:
     """Record on a field what fills it; the App shows it when the field is pointed at."""
+    if recorded(samples, path) == dict(facts):
+        return  # many machines at once do this; only the first may write what all of them read
     field = dataset_of(samples).get_field(path)
     field.info = {**(field.info or {}), INFO_KEY: dict(facts)}
     field.save()
@@ -198,6 +202,9 @@ def prepare_vectors(view: Any, vectors: str, facts: Mapping[str, Any], overwrite
     dataset = dataset_of(view)
     declare_vectors(view, vectors)
     before = (recorded(view, vectors) or {}).get("model")
+    if before == facts["model"] and not overwrite:
+        record(view, vectors, facts)
+        return  # nothing is counted: that takes as long as the dataset is large
     there = count_values(dataset, vectors)
     if there and before != facts["model"]:
         whose = f"vectors of {before}" if before else "vectors that simfind did not make"
@@ -238,6 +245,40 @@ def image_files(view: Any, *, without: str) -> list[ImageFile]:
 def count_boxed(view: Any, path: str, *, missing: str | None = None) -> int:
     """How many images :func:`boxed_images` gives."""
     return _with_objects(view, path, missing).count()
+
+
+def unfinished(view: Any, field: str, embeddings_field: str, *, by_object: bool) -> Any:
+    """The samples that :func:`image_files` or, by object, :func:`boxed_images` gives, as a view."""
+    return _with_objects(view, f"{field}.detections", embeddings_field) if by_object else view.exists(field, False)
+
+
+def hides_objects(view: Any, field: str) -> bool:
+    """Whether a view shows only some of the objects of its samples."""
+    return isinstance(view, fo.DatasetView) and f"{field}.detections" in (view._get_filtered_fields() or ())
+
+
+def packed_ids(view: Any, field: str | None = None) -> tuple[nid.Ids, list[bytes]]:
+    """The ids of the samples, ``(n,)``, and with a field the ids of the objects that each shows, 12 bytes an id."""
+    project = {"_id": 1, **({"shown": f"${field}.detections._id"} if field else {})}
+    samples, objects = bytearray(), []  # a million samples are 12 MB
+    for document in view._aggregate(post_pipeline=[{"$project": project}]):
+        samples += document["_id"].binary
+        if field:
+            objects.append(b"".join(label_id.binary for label_id in document.get("shown") or ()))
+    return nid.pack([bytes(samples)]), objects
+
+
+def some_samples(name: str, sample_ids: Sequence[str], field: str, label_ids: Sequence[str] | None) -> Any:
+    """Some samples of the dataset of a name as it is now; with label ids, no other objects in a field."""
+    dataset = fo.load_dataset(name, reload=True)
+    grouped = dataset.media_type == "group"
+    view = (dataset.select_group_slices(media_type="image") if grouped else dataset).select(list(sample_ids))
+    return view if label_ids is None else view.select_labels(ids=list(label_ids), fields=field)
+
+
+def image_folders(view: Any) -> set[str]:
+    """The folders in which the images of some samples lie."""
+    return {os.path.dirname(path) for path in view.values("filepath")}
 
 
 def boxed_objects(

@@ -44,3 +44,7 @@ class ImageError(SimfindError, ValueError):
 
 class FetchError(SimfindError, ValueError):
     """An image cannot be fetched: its address is not one that may be asked, or gives nothing usable."""
+
+
+class ClusterError(SimfindError, RuntimeError):
+    """A cluster cannot be reached, or its machines cannot do the work: they see no database, images or weights."""
