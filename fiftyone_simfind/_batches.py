@@ -7,7 +7,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import fiftyone as fo
@@ -18,37 +19,54 @@ from fiftyone_simfind._types import EmbedReport
 from fiftyone_simfind.errors import OptionError
 
 Image = NDArray[np.uint8]
-Work = Callable[[list, list[Image]], Sequence]
+Work = Callable[[list, list[Any]], Sequence]
+Batch = list[tuple[Any, Any]]  # of items, and what was read of each: None where it could not be
 
 WRITE_SECONDS = 2.0  # results wait about this long for the database at most: a stopped run loses little
-MAX_READERS = 4
+MAX_READERS = 16
+BATCH_SIZE = 8  # images in a forward pass, where the model does not say
+MOST_WAITING = 4  # batches' worth of images that wait for others of their shape at most
+AT_FAULT = 8  # images, one after the other, that a model fails on: it is the model's fault, not theirs
+AHEAD = 16  # images that wait for a stream at least, so that none stands still while the database is written to
 
 
 @dataclass
 class Batches:
     """How to take images through a model.
 
+    Images are read on threads, and several threads work on what was read where the model has ``streams``; the caller's
+    thread meanwhile writes. What is in memory at a time does not depend on how many images there are.
+
     Attributes:
         read: gives the image of a path
-        batch_size: images in a forward pass
-        num_workers: threads that read ahead; 0 reads in the caller's thread, None means up to ``MAX_READERS``
+        batch_size: images in a forward pass; None means as many as suit the model
+        num_workers: threads that read ahead; 0 reads in the caller's thread, None means one per core, up to
+            ``MAX_READERS``
         skip_failures: go on after an image that cannot be read or processed, and note it in the report
         progress: FiftyOne's: True, False, None for the configured default, or a function of the progress bar
+        model: an embedder. It may have ``prepare``, which makes of an image what it is given in its place;
+            ``batch_size``; and ``streams``, how many threads may call it at once
     """
 
     read: Callable[[str], Image]
-    batch_size: int = 8
+    batch_size: int | None = None
     num_workers: int | None = None
     skip_failures: bool = True
     progress: Any = None
+    model: Any = None
+    _refused: list[Exception] = field(default_factory=list, init=False, repr=False)  # by the model, one after the other
 
     def __post_init__(self) -> None:
-        if self.batch_size < 1:
+        if self.batch_size is not None and self.batch_size < 1:
             raise OptionError(f"batch_size={self.batch_size} must be at least 1")
         if self.num_workers is None:
             self.num_workers = min(MAX_READERS, os.cpu_count() or 1)
         if self.num_workers < 0:
             raise OptionError(f"num_workers={self.num_workers} must not be negative")
+
+    def of(self, model: Any) -> Batches:
+        """The same for a model."""
+        return replace(self, model=model)
 
     def run(self, items: Iterable, total: int, work: Work, write: Callable[[list], None], report: EmbedReport) -> None:
         """Read, ``work`` and ``write`` every item; what is done is written even when the run is stopped.
@@ -56,76 +74,124 @@ class Batches:
         Args:
             items: things with a ``filepath``
             total: how many there are
-            work: gives the results of some items and their images, one for each
+            work: gives the results of some items and what was read of them, one for each
             write: stores a list of ``(item, result)``
             report: its ``failures`` and ``seconds`` are filled in
         """
         done: list = []
+        images, objects = 0, 0
         started = written = time.monotonic()
         try:
             with fo.ProgressBar(total=total, iters_str="images", progress=self.progress) as bar:
-                for batch in self._batches(items, report):
-                    done += self._work([pair for pair in batch if pair[1] is not None], work, report)
-                    if time.monotonic() - written > WRITE_SECONDS:
+                for count, results in self._results(items, work, report):
+                    done += results
+                    images += len(results)
+                    objects += sum(len(result) for _, result in results)
+                    now = time.monotonic()
+                    if now - written > WRITE_SECONDS:
                         write(done)
-                        done, written = [], time.monotonic()
-                    bar.update(count=len(batch))
+                        done, written = [], now
+                    bar.update(count=count, suffix=f"{objects / (now - started):,.0f} objects/s")
+            if len(self._refused) > 1 and not images:
+                raise self._refused[0]
         finally:
             if done:
                 write(done)
             report.seconds += time.monotonic() - started
 
-    def _batches(self, items: Iterable, report: EmbedReport) -> Iterator[list]:
-        """Batches of ``(item, image)``; the image is None where it could not be read."""
-        batch = []
-        for pair in self._read_ahead(items, report):
-            batch.append(pair)
-            if len(batch) == self.batch_size:
-                yield batch
-                batch = []
-        if batch:
-            yield batch
+    def _results(self, items: Iterable, work: Work, report: EmbedReport) -> Iterator[tuple[int, list]]:
+        """For each batch how many images it had, and its results."""
+        streams = getattr(self.model, "streams", 1)
+        size = self.batch_size or getattr(self.model, "batch_size", BATCH_SIZE)
+        batches = self._batches(items, size, report)
+        if streams == 1:
+            yield from ((len(batch), self._work(batch, work, report)) for batch in batches)
+            return
+        most = streams + max(streams, -(-AHEAD // size))
+        with _streams(streams) as pool:
+            waiting: deque[tuple[int, Future]] = deque()
+            for batch in batches:
+                waiting.append((len(batch), pool.submit(self._work, batch, work, report)))
+                if len(waiting) >= most:
+                    count, future = waiting.popleft()
+                    yield count, future.result()
+            while waiting:
+                count, future = waiting.popleft()
+                yield count, future.result()
 
-    def _read_ahead(self, items: Iterable, report: EmbedReport) -> Iterator[tuple[Any, Image | None]]:
+    def _batches(self, items: Iterable, size: int, report: EmbedReport) -> Iterator[Batch]:
+        """Batches of what can share a forward pass, where the model says what can."""
+        by_shape: dict[Any, Batch] = {}
+        for pair in self._read_ahead(items, size, report):
+            shape = getattr(pair[1], "shape", None) if hasattr(self.model, "prepare") else None
+            by_shape.setdefault(shape, []).append(pair)
+            if len(by_shape[shape]) == size:
+                yield by_shape.pop(shape)
+            elif sum(map(len, by_shape.values())) >= MOST_WAITING * size:
+                yield by_shape.pop(max(by_shape, key=lambda key: len(by_shape[key])))
+        yield from by_shape.values()
+
+    def _read_ahead(self, items: Iterable, size: int, report: EmbedReport) -> Iterator[tuple[Any, Any]]:
         if not self.num_workers:
             yield from ((item, self._try_read(item.filepath, report)) for item in items)
             return
         waiting: deque[tuple[Any, Future]] = deque()
-        pool = ThreadPoolExecutor(self.num_workers)
+        pool = ThreadPoolExecutor(self.num_workers, thread_name_prefix="simfind-read")
         try:
             for item in items:
                 waiting.append((item, pool.submit(self._try_read, item.filepath, report)))
-                if len(waiting) > 2 * self.batch_size:
+                if len(waiting) > max(2 * size, 2 * self.num_workers):
                     first, future = waiting.popleft()
                     yield first, future.result()
             yield from ((item, future.result()) for item, future in waiting)
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _try_read(self, path: str, report: EmbedReport) -> Image | None:
+    def _try_read(self, path: str, report: EmbedReport) -> Any:
         try:
-            return self.read(path)
+            image = self.read(path)
+            prepare = getattr(self.model, "prepare", None)
+            return image if prepare is None else prepare(image)
         except Exception as error:  # a decoder may raise anything on a broken file
             self._failed(path, error, report)
             return None
 
-    def _work(self, good: list[tuple[Any, Image]], work: Work, report: EmbedReport) -> list[tuple[Any, Any]]:
+    def _work(self, batch: Batch, work: Work, report: EmbedReport) -> list[tuple[Any, Any]]:
         """The results of a batch; where it fails, image by image, to find the one that makes it fail."""
+        good = [pair for pair in batch if pair[1] is not None]
         if not good:
             return []
         items, images = map(list, zip(*good, strict=True))
         try:
-            return list(zip(items, work(items, images), strict=True))
+            done = list(zip(items, work(items, images), strict=True))
         except Exception as error:
-            if len(good) == 1:
-                self._failed(items[0].filepath, error, report)
-                return []
-            done = [result for pair in good for result in self._work([pair], work, report)]
-            if not done:
-                raise  # every image fails: the model is at fault
-            return done
+            if len(good) > 1:
+                return [result for pair in good for result in self._work([pair], work, report)]
+            self._refused.append(error)
+            if len(self._refused) == AT_FAULT:
+                raise
+            self._failed(items[0].filepath, error, report)
+            return []
+        self._refused.clear()
+        return done
 
     def _failed(self, path: str, error: Exception, report: EmbedReport) -> None:
         if not self.skip_failures:
             raise error
         report.failures[path] = f"{type(error).__name__}: {error}"
+
+
+@contextmanager
+def _streams(count: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads that share the cores among them."""
+    import torch
+
+    from fiftyone_simfind.models.engines.base import cores, use_threads
+
+    before = torch.get_num_threads()
+    pool = ThreadPoolExecutor(count, "simfind-stream", use_threads, (cores() // count,))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(before)  # what a thread sets holds for all that are begun later

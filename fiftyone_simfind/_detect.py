@@ -20,9 +20,11 @@ def detect(
     classes: Sequence[str] | None = None,
     confidence_thresh: float = 0.25,
     image_size: int = 640,
-    batch_size: int = 8,
+    batch_size: int | None = None,
     num_workers: int | None = None,
     device: str | None = None,
+    engine: str = "auto",
+    cluster: str | None = None,
     skip_failures: bool = True,
     overwrite: bool = False,
     progress: Any = None,
@@ -42,9 +44,14 @@ def detect(
         classes: names of the classes to keep; default is all
         confidence_thresh: leave out objects less sure than this, in [0, 1]
         image_size: longest side of an image in the network, in pixels
-        batch_size: images in a forward pass
-        num_workers: threads that read images ahead; default up to 4
+        batch_size: images in a forward pass; default is what suits the device
+        num_workers: threads that read images ahead; default is one per core, up to 16
         device: torch device such as ``"cuda:0"``; default is the first GPU, or else the CPU
+        engine: what runs a YOLO network: ``"torch"``, ``"openvino"``, ``"onnx"`` or ``"tensorrt"``, whose boxes and
+            vectors differ a little (docs/throughput.md says by how much); or ``"auto"``, the fastest of those that are
+            installed, which a short trial finds and the report names
+        cluster: address of a Ray cluster whose machines share the work, such as ``"auto"`` or ``"ray://host:10001"``;
+            ``"local"`` begins one on this machine, with a process for each of its GPUs
         skip_failures: go on after an image that cannot be read, and name it in the report
         overwrite: replace what the field holds on these samples
         progress: True, False, None for FiftyOne's default, or a function that is given the progress bar
@@ -58,6 +65,7 @@ def detect(
         ModelError: the model cannot be loaded
         OptionError: an option is out of range
     """
+    options = {name: value for name, value in locals().items() if name != "samples"}
     if not 0 <= confidence_thresh <= 1:
         raise OptionError(f"confidence_thresh={confidence_thresh} must lie in [0, 1]")
     if not label_field.isidentifier():
@@ -68,7 +76,7 @@ def detect(
     from fiftyone_simfind.models import images, load_detector
 
     batches = Batches(images.read, batch_size, num_workers, skip_failures, progress)
-    detector = load_detector(model, image_size=image_size, device=device)
+    detector = load_detector(model, image_size=image_size, device=device, engine="torch" if cluster else engine)
     classes = [classes] if isinstance(classes, str) else classes
     detector.detect([], confidence_thresh=confidence_thresh, classes=classes)  # refuses unknown classes
     facts = _fields.model_facts(detector, model, image_size)
@@ -79,8 +87,13 @@ def detect(
         "classes": sorted(classes) if classes else None,
     }
     _prepare(view, label_field, embeddings_field, facts, settings, overwrite)
-    todo = _fields.image_files(view, without=label_field)
-    report = EmbedReport(detector.name, already_done=view.count() - len(todo))
+    if cluster:
+        from fiftyone_simfind import _cluster
+
+        done = view.count() - view.exists(label_field, False).count()
+        return _cluster.run("detect", view, options, cluster, EmbedReport(detector.name, already_done=done))
+    todo = _fields.ImageFiles(view, without=label_field)
+    report = EmbedReport(detector.name, already_done=view.count() - len(todo), engine=getattr(detector, "engine", None))
 
     def find(items: list, pictures: list) -> list[Objects]:
         return detector.detect(pictures, confidence_thresh=confidence_thresh, classes=classes)
@@ -90,7 +103,7 @@ def detect(
         report.images += len(found)
         report.objects += sum(len(o) for _, o in found)
 
-    batches.run(todo, len(todo), find, write, report)
+    batches.of(detector).run(todo, len(todo), find, write, report)
     return report
 
 

@@ -18,9 +18,11 @@ def embed(
     model: Any = "yolo11n.pt",
     embeddings_field: str = "embedding",
     image_size: int | None = None,
-    batch_size: int = 8,
+    batch_size: int | None = None,
     num_workers: int | None = None,
     device: str | None = None,
+    engine: str = "auto",
+    cluster: str | None = None,
     skip_failures: bool = True,
     overwrite: bool = False,
     progress: Any = None,
@@ -42,9 +44,14 @@ def embed(
         embeddings_field: attribute of each detection for its vector
         image_size: longest side of an image in the network, in pixels; default is what the field's vectors were made
             with, or 640
-        batch_size: images in a forward pass
-        num_workers: threads that read images ahead; default up to 4
+        batch_size: images in a forward pass; default is what suits the device
+        num_workers: threads that read images ahead; default is one per core, up to 16
         device: torch device such as ``"cuda:0"``; default is the first GPU, or else the CPU
+        engine: what runs a YOLO network: ``"torch"``, ``"openvino"``, ``"onnx"`` or ``"tensorrt"``, whose boxes and
+            vectors differ a little (docs/throughput.md says by how much); or ``"auto"``, the fastest of those that are
+            installed, which a short trial finds and the report names
+        cluster: address of a Ray cluster whose machines share the work, such as ``"auto"`` or ``"ray://host:10001"``;
+            ``"local"`` begins one on this machine, with a process for each of its GPUs
         skip_failures: go on after an image that cannot be read, and name it in the report
         overwrite: replace the vectors of these objects
         progress: True, False, None for FiftyOne's default, or a function that is given the progress bar
@@ -58,6 +65,7 @@ def embed(
         ModelError: the model cannot be loaded
         OptionError: an option is out of range
     """
+    options = {name: value for name, value in locals().items() if name != "samples"}
     view = _fields.images(samples)
     path = _fields.objects_path(view, patches_field)
     vectors = f"{path}.{embeddings_field}"
@@ -65,12 +73,17 @@ def embed(
 
     batches = Batches(images.read, batch_size, num_workers, skip_failures, progress)
     size = image_size or (_fields.recorded(view, vectors) or {}).get("image_size") or DEFAULT_IMAGE_SIZE
-    embedder = load_embedder(model, image_size=size, device=device)
+    embedder = load_embedder(model, image_size=size, device=device, engine="torch" if cluster else engine)
     facts = _fields.model_facts(embedder, model, size)
     _fields.prepare_vectors(view, vectors, facts, overwrite)
     total = _fields.count_boxed(view, path)
     todo = _fields.count_boxed(view, path, missing=embeddings_field)
-    report = EmbedReport(embedder.name, already_done=total - todo)
+    if cluster:
+        from fiftyone_simfind import _cluster
+
+        options["image_size"] = size
+        return _cluster.run("embed", view, options, cluster, EmbedReport(embedder.name, already_done=total - todo))
+    report = EmbedReport(embedder.name, already_done=total - todo, engine=getattr(embedder, "engine", None))
 
     masks = _embedding.takes_masks(embedder)
     items = _fields.boxed_images(view, path, missing=embeddings_field, masks=masks)

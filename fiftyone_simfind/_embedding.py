@@ -44,7 +44,7 @@ def run(
         report.objects += good
         report.without_vector += sum(len(item.label_ids) for item, _ in done) - good
 
-    batches.run(items, total, pool, write, report)
+    batches.of(embedder).run(items, total, pool, write, report)
     return report
 
 

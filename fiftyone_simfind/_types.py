@@ -35,9 +35,14 @@ class Embedder(Protocol):
     """Anything that turns boxes of images into vectors.
 
     ``name`` tells one model's vectors from another's: it is stored with the vectors, and vectors of two names are
-    never mixed in one field. An embedder may also have ``parts``, a list of
-    :class:`fiftyone_simfind.numerics.parts.Part`, which say what the numbers of its vectors are; and ``takes_masks =
-    True`` if its ``embed`` takes ``masks=`` as well, as that of :class:`fiftyone_simfind.models.yolo.YoloEmbedder`.
+    never mixed in one field. An embedder may also have
+
+    * ``parts``, a list of :class:`fiftyone_simfind.numerics.parts.Part`, which say what the numbers of its vectors are;
+    * ``takes_masks = True`` if its ``embed`` takes ``masks=`` as well, as that of
+      :class:`fiftyone_simfind.models.yolo.YoloEmbedder`;
+    * ``prepare(image)``, which threads that read ahead call; what it returns is given to ``embed`` and ``detect`` in
+      place of the image, together with others of the same ``shape``;
+    * ``streams``, how many threads may call it at once, and ``batch_size``, images of a call, for most images a second.
     """
 
     name: str
@@ -78,6 +83,7 @@ class EmbedReport:
 
     Attributes:
         model: name of the model that made the vectors
+        engine: what ran it, where there is a choice
         images: images processed in this run
         objects: objects that got a vector in this run
         already_done: images left alone because an earlier run of the same model had finished them
@@ -93,9 +99,11 @@ class EmbedReport:
     without_vector: int = 0
     failures: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
+    engine: str | None = None
 
     def __str__(self) -> str:
-        parts = [f"{self.objects:,} objects in {self.images:,} images ({self.seconds:.1f} s, {self.model})"]
+        model = f"{self.model} by {self.engine}" if self.engine else self.model
+        parts = [f"{self.objects:,} objects in {self.images:,} images ({self.seconds:.1f} s, {model})"]
         if self.already_done:
             parts.append(f"{self.already_done:,} images were done before")
         if self.without_vector:

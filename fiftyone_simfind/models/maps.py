@@ -17,7 +17,7 @@ class Seen:
     """What one forward pass leaves behind.
 
     Attributes:
-        pixels: ``(b, 3, h, w)`` the letterboxed images, RGB in [0, 1]
+        pixels: ``(b, h, w, 3)`` the letterboxed images, uint8 BGR
         layers: outputs ``(b, c, h, w)`` of the kept layers, by number
         scores: for each level of the head ``(b, classes, h, w)``, logits; empty where a head has none
     """
@@ -26,10 +26,10 @@ class Seen:
     layers: dict[int, torch.Tensor] = field(default_factory=dict)
     scores: list[torch.Tensor] = field(default_factory=list)
 
-    def take(self) -> Seen:
-        """Hand over what was seen, and forget it."""
-        taken = Seen(self.pixels, dict(self.layers), list(self.scores))
-        self.pixels, self.scores = None, []
+    def take(self, pixels: torch.Tensor) -> Seen:
+        """Hand over what was seen of some images, and forget it."""
+        taken = Seen(pixels, dict(self.layers), list(self.scores))
+        self.scores = []
         self.layers.clear()
         return taken
 
@@ -62,9 +62,8 @@ class Levels(NamedTuple):
 
 
 def tap(network: Any, layers: Mapping[int, Any] | list[int], into: Seen) -> list[Any]:
-    """Keep the input, some layers' outputs and the head's class scores in ``into`` at every forward pass."""
+    """Keep some layers' outputs and the head's class scores in ``into`` at every forward pass."""
     hooks = [network.model[layer].register_forward_hook(_keep_map(into, layer)) for layer in layers]
-    hooks.append(network.model[0].register_forward_pre_hook(_keep_pixels(into)))
     hooks.append(network.model[-1].register_forward_hook(_keep_scores(into)))
     return hooks
 
@@ -79,21 +78,14 @@ def _keep_map(into: Seen, layer: int) -> Callable[..., None]:
     return hook
 
 
-def _keep_pixels(into: Seen) -> Callable[..., None]:
-    def hook(module: torch.nn.Module, inputs: Any) -> None:
-        into.pixels = inputs[0]
-
-    return hook
-
-
 def _keep_scores(into: Seen) -> Callable[..., None]:
     def hook(module: torch.nn.Module, inputs: Any, output: Any) -> None:
-        into.scores = _scores(output)
+        into.scores = scores(output)
 
     return hook
 
 
-def _scores(output: Any) -> list[torch.Tensor]:
+def scores(output: Any) -> list[torch.Tensor]:
     """The class logits of each level, out of what ultralytics' detection heads put out."""
     found = output[-1] if isinstance(output, (tuple, list)) else output
     if isinstance(found, dict) and "one2one" in found:

@@ -14,19 +14,19 @@ from fiftyone_simfind.errors import ModelError
 _loading = threading.RLock()  # so that two requests at once do not load one model twice
 
 
-def load_detector(model: Any, *, image_size: int = 640, device: str | None = None) -> Detector:
+def load_detector(model: Any, *, image_size: int = 640, device: str | None = None, engine: str = "torch") -> Detector:
     """The detector that a weights file, a name, a ``YOLO`` or a :class:`Detector` means.
 
     Raises:
         ModelError: it is nothing that finds objects
     """
-    embedder = load_embedder(model, image_size=image_size, device=device)
+    embedder = load_embedder(model, image_size=image_size, device=device, engine=engine)
     if not isinstance(embedder, Detector):
         raise ModelError(f"{embedder.name} gives vectors but finds no objects; give YOLO weights, or use simfind.embed")
     return embedder
 
 
-def load_embedder(model: Any, *, image_size: int = 640, device: str | None = None) -> Embedder:
+def load_embedder(model: Any, *, image_size: int = 640, device: str | None = None, engine: str = "torch") -> Embedder:
     """The embedder that a file, a name, a ``YOLO`` or an :class:`Embedder` means.
 
     ===========================================  =====================================================================
@@ -44,15 +44,18 @@ def load_embedder(model: Any, *, image_size: int = 640, device: str | None = Non
         model: one of the above, an ``ultralytics.YOLO``, or an object with a ``name`` and an ``embed()`` method
         image_size: longest side of an image in a YOLO network, in pixels; crops have the size their network wants
         device: torch device; default is the first GPU, or else the CPU
+        engine: what runs a YOLO network: one of :data:`fiftyone_simfind.models.engines.NAMES`
 
     Raises:
         ModelError: it is none of these, or cannot be loaded
+        OptionError: there is no such engine
+        PackageError: its package is not installed
     """
     if isinstance(model, (str, os.PathLike)):
         with _loading:
-            return _load_named(os.fspath(model), image_size, device)
+            return _load_named(os.fspath(model), image_size, device, engine)
     if type(model).__module__.partition(".")[0] == "ultralytics":
-        return _of_yolo(model, None, image_size, device)
+        return _of_yolo(model, None, image_size, device, engine)
     if isinstance(model, Embedder):
         return model
     raise ModelError(
@@ -61,7 +64,7 @@ def load_embedder(model: Any, *, image_size: int = 640, device: str | None = Non
     )
 
 
-def _load_named(model: str, image_size: int, device: str | None) -> Embedder:
+def _load_named(model: str, image_size: int, device: str | None, engine: str) -> Embedder:
     from fiftyone_simfind.models.classifiers import HEADS
 
     kind, colon, rest = model.partition(":")
@@ -75,7 +78,7 @@ def _load_named(model: str, image_size: int, device: str | None) -> Embedder:
             f'"{model}" is no model that is known; give YOLO weights such as "yolo11n.pt" or a path, one of '
             f'{", ".join(HEADS)}, or a model of FiftyOne\'s zoo as "zoo:clip-vit-base32-torch"'
         )
-    return _load_yolo(model, _changed(model), image_size, device)
+    return _load_yolo(model, _changed(model), image_size, device, engine)
 
 
 def _changed(path: str) -> float | None:
@@ -83,20 +86,20 @@ def _changed(path: str) -> float | None:
 
 
 @lru_cache(maxsize=2)
-def _load_yolo(path: str, changed: float | None, image_size: int, device: str | None) -> Embedder:
+def _load_yolo(path: str, changed: float | None, image_size: int, device: str | None, engine: str) -> Embedder:
     from fiftyone_simfind.models import weights
 
-    return _of_yolo(*weights.load(path), image_size, device)
+    return _of_yolo(*weights.load(path), image_size, device, engine)
 
 
-def _of_yolo(yolo: Any, name: str | None, image_size: int, device: str | None) -> Embedder:
+def _of_yolo(yolo: Any, name: str | None, image_size: int, device: str | None, engine: str) -> Embedder:
     """What a loaded YOLO gives: vectors of boxes in one pass, or of crops when it is a classifier."""
     from fiftyone_simfind.models import classifiers, weights
     from fiftyone_simfind.models.yolo import YoloEmbedder
 
     if getattr(yolo, "task", None) == "classify":
         return classifiers.of_yolo(yolo, name or f"{type(yolo).__name__} {weights.digest(yolo)}", device)
-    return YoloEmbedder(yolo, name=name, image_size=image_size, device=device)
+    return YoloEmbedder(yolo, name=name, image_size=image_size, device=device, engine=engine)
 
 
 @lru_cache(maxsize=2)

@@ -21,7 +21,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torchvision.ops import roi_align
 
 from fiftyone_simfind.models.maps import Levels, Seen
 from fiftyone_simfind.numerics import boxes as bx
@@ -34,6 +33,7 @@ RECIPE = "color+middle+spread+late+class"  # tells these vectors from those that
 BINS = 7  # cells of the grid on a box, to a side
 POINTS = 2  # looked at in a cell, to a side
 PIXELS = mk.GRID  # pixels looked at in a box, to a side
+AT_ONCE = 256  # boxes whose pixels are in memory at a time
 CENTRE_SIGMA = 2.0  # of the Gaussian that weighs the cells, in cells
 LIKE_BORDER = 3  # border cells that a cell is compared with: those most like it
 CONTRAST = 2.5  # times as unlike the border as the border is unlike itself: where a cell is half of the object
@@ -85,16 +85,16 @@ def parts(levels: Levels) -> list[Part]:
 def pool(
     seen: Seen,
     levels: Levels,
-    size_wh: tuple[int, int],
+    sizes_wh: Sequence[tuple[int, int]],
     boxes: Sequence[NDArray[np.float64]],
     masks: Masks | None = None,
 ) -> list[NDArray[np.float32]]:
-    """The vector of every box of a batch of images of one size.
+    """The vector of every box of a batch of images.
 
     Args:
         seen: what the forward pass of the ``b`` letterboxed images left behind
         levels: which maps to pool
-        size_wh: size of the images before letterboxing, in pixels
+        sizes_wh: size of each image before letterboxing, in pixels
         boxes: for each image ``(n, 4)`` relative ``[x, y, width, height]``
         masks: for each image ``n`` grids of :mod:`fiftyone_simfind.numerics.masks`; None for boxes, or images, without
 
@@ -106,7 +106,7 @@ def pool(
     image_ids = np.repeat(np.arange(len(boxes)), [len(b) for b in boxes])[good]
     vectors = np.full((len(stacked), parts(levels)[-1].stop), np.nan, dtype=np.float32)
     if good.any():
-        cells = sample(seen, levels, size_wh, bx.clip(stacked[good]), image_ids)
+        cells = sample(seen, levels, sizes_wh, bx.clip(stacked[good]), image_ids)
         vectors[good] = describe(cells, *weigh(cells, _flat(boxes, masks)[good]))[:, 0]
     return np.split(vectors, np.cumsum([len(b) for b in boxes])[:-1])
 
@@ -114,7 +114,7 @@ def pool(
 def pool_cells(
     seen: Seen,
     levels: Levels,
-    size_wh: tuple[int, int],
+    sizes_wh: Sequence[tuple[int, int]],
     boxes: Sequence[NDArray[np.float64]],
     masks: Masks | None = None,
 ) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
@@ -123,7 +123,7 @@ def pool_cells(
     Args:
         seen: what the forward pass of the ``b`` letterboxed images left behind
         levels: which maps to pool
-        size_wh: size of the images before letterboxing, in pixels
+        sizes_wh: size of each image before letterboxing, in pixels
         boxes: for each image ``(n, 4)`` relative ``[x, y, width, height]``, each with an area inside the image
         masks: as :func:`pool` takes them
 
@@ -132,7 +132,7 @@ def pool_cells(
         box, ``(n, BINS, BINS)`` float32, of sum 1
     """
     stacked = bx.clip(np.concatenate([bx.as_boxes(b) for b in boxes]))
-    cells = sample(seen, levels, size_wh, stacked, np.repeat(np.arange(len(boxes)), [len(b) for b in boxes]))
+    cells = sample(seen, levels, sizes_wh, stacked, np.repeat(np.arange(len(boxes)), [len(b) for b in boxes]))
     alone = torch.eye(BINS**2, device=cells.middle.device).unflatten(1, (BINS, BINS))[None]
     vectors = describe(cells, alone.expand(len(stacked), -1, -1, -1)).reshape(len(stacked), BINS, BINS, -1)
     weights = weigh(cells, _flat(boxes, masks))[0][:, 0].cpu().numpy()
@@ -176,26 +176,26 @@ def _inside(weights: torch.Tensor, shares: NDArray[np.float32]) -> torch.Tensor:
 
 
 def sample(
-    seen: Seen, levels: Levels, size_wh: tuple[int, int], boxes: NDArray[np.float64], image_ids: NDArray[np.intp]
+    seen: Seen,
+    levels: Levels,
+    sizes_wh: Sequence[tuple[int, int]],
+    boxes: NDArray[np.float64],
+    image_ids: NDArray[np.intp],
 ) -> Cells:
     """What lies in the grids on some boxes with an area, each in one of the images."""
     assert seen.pixels is not None
-    canvas = seen.pixels.shape[2:]
+    canvas_wh = (seen.pixels.shape[2], seen.pixels.shape[1])
+    grid = Grid(np.array([bx.letterbox(size, canvas_wh) for size in sizes_wh])[image_ids], boxes, image_ids)
 
     def align(feature: torch.Tensor) -> torch.Tensor:
-        return _align(feature, canvas[1] // feature.shape[3], size_wh, boxes, image_ids)
+        return _align(feature.permute(0, 2, 3, 1).float(), canvas_wh[0] // feature.shape[3], grid)
 
-    # Three channels make short rows, and the canvas is large: torchvision's RoIAlign samples it as it lies.
-    inner, corners = _without_padding(seen.pixels, 1, size_wh, boxes)
-    rois = torch.from_numpy(np.column_stack([image_ids, corners]).astype(np.float32)).to(inner.device)
-
-    content = bx.letterbox(size_wh, (canvas[1], canvas[0]))
-    sides = boxes[:, 2:] * [content.width, content.height]
+    sides = boxes[:, 2:] * grid.content[:, 2:]
     return Cells(
         align(seen.layers[levels.middle.layer]),
         [align(seen.layers[level.layer]) for level in levels.late],
         [align(score) for score in seen.scores] if levels.classes else [],
-        roi_align(inner.float(), rois, PIXELS, sampling_ratio=1, aligned=True),
+        _look_at(seen.pixels, grid),
         torch.from_numpy(np.sqrt(sides.prod(axis=1)).astype(np.float32)).to(seen.pixels.device),
     )
 
@@ -303,61 +303,83 @@ def _border() -> torch.Tensor:
     return torch.where(~inside.flatten())[0]
 
 
-def _align(
-    feature: torch.Tensor,
-    stride: int,
-    size_wh: tuple[int, int],
-    boxes: NDArray[np.float64],
-    image_ids: NDArray[np.intp],
-) -> torch.Tensor:
-    """RoIAlign on the part of a map that the image covers: ``(b, c, h, w)`` to ``(n, c, BINS, BINS)``.
+class Grid(NamedTuple):
+    """Where to look at ``n`` boxes.
+
+    Attributes:
+        content: ``(n, 4)`` where each box's image lies on its canvas: left, top, width and height in pixels
+        boxes: ``(n, 4)`` relative ``[x, y, width, height]``, clipped to the image
+        image_ids: ``(n,)`` the image that each lies in
+    """
+
+    content: NDArray[np.int64]
+    boxes: NDArray[np.float64]
+    image_ids: NDArray[np.intp]
+
+    def taps(
+        self, stride: int, shape_hw: Sequence[int], bins: int, points: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The places of a map to add up for each cell, and the share of each: ``(n, bins, bins, taps)``.
+
+        Only the part of the map that the image covers is looked at. A place is a row of the map's ``b * h * w``.
+        """
+        lines = []
+        for side in (0, 1):  # across, and down
+            cells = shape_hw[1 - side]
+            inner = bx.inner_cells(self.content[:, side], self.content[:, side + 2], stride, cells)
+            start = (self.boxes[:, side] * self.content[:, side + 2] + self.content[:, side]) / stride
+            length = self.boxes[:, side + 2] * self.content[:, side + 2] / stride
+            lines.append(_taps(start, length, inner, bins, points))
+        (columns, across), (rows, down) = lines
+        rows = rows + self.image_ids[:, None, None] * shape_hw[0]
+        places = rows[:, :, None, :, None] * shape_hw[1] + columns[:, None, :, None, :]
+        shares = down[:, :, None, :, None] * across[:, None, :, None, :]
+        shape = (len(self.boxes), bins, bins, (2 * points) ** 2)
+        return places.reshape(shape), shares.reshape(shape)
+
+
+def _align(feature: torch.Tensor, stride: int, grid: Grid) -> torch.Tensor:
+    """RoIAlign on a map with its channels side by side, ``(b, h, w, c)`` to ``(n, c, BINS, BINS)``.
 
     torchvision's goes through one channel after the other, and first copies maps whose channels lie side by side in
     memory, as convolutions leave them. Here a cell is a sum of such rows of channels, which takes a tenth of the time.
     """
-    height, width = feature.shape[2:]
-    content = bx.letterbox(size_wh, (width * stride, height * stride))
-    inner_x = bx.inner_cells(content.left, content.width, stride, width)
-    inner_y = bx.inner_cells(content.top, content.height, stride, height)
-    corners = (bx.to_absolute(boxes, (content.width, content.height)) + [content.left, content.top] * 2) / stride
-    columns, across = _taps(corners[:, 0], corners[:, 2], inner_x)
-    rows, down = _taps(corners[:, 1], corners[:, 3], inner_y)
-    rows += image_ids[:, None, None] * height
-    places = rows[:, :, None, :, None] * width + columns[:, None, :, None, :]
-    shares = down[:, :, None, :, None] * across[:, None, :, None, :]
-    table = feature.float().permute(0, 2, 3, 1).reshape(-1, feature.shape[1])
-    bags, weights = (torch.from_numpy(x.reshape(-1, (2 * POINTS) ** 2)).to(table.device) for x in (places, shares))
+    places, shares = grid.taps(stride, feature.shape[1:3], BINS, POINTS)
+    table = feature.reshape(-1, feature.shape[3])
+    bags, weights = (torch.from_numpy(x).flatten(0, 2).to(table.device) for x in (places, shares))
     found = F.embedding_bag(bags, table, mode="sum", per_sample_weights=weights)
-    return found.view(len(boxes), BINS, BINS, -1).permute(0, 3, 1, 2)
+    return found.view(len(places), BINS, BINS, -1).permute(0, 3, 1, 2)
+
+
+def _look_at(pixels: torch.Tensor, grid: Grid) -> torch.Tensor:
+    """RoIAlign on images, ``(b, h, w, 3)`` uint8 BGR to ``(n, 3, PIXELS, PIXELS)`` RGB in [0, 1]."""
+    table, found = pixels.reshape(-1, 3), []
+    taps = [np.array_split(x, 1 + len(x) // AT_ONCE) for x in grid.taps(1, pixels.shape[1:3], PIXELS, 1)]
+    for places, shares in zip(*taps, strict=True):
+        some = table[torch.from_numpy(places).to(table.device)].float()
+        found.append((some * torch.from_numpy(shares).to(table.device)[..., None]).sum(dim=3))
+    return (torch.cat(found).flip(-1) / 255).permute(0, 3, 1, 2)
 
 
 def _taps(
-    start: NDArray[np.float64], stop: NDArray[np.float64], inner: tuple[int, int]
+    start: NDArray[np.float64],
+    length: NDArray[np.float64],
+    inner: tuple[NDArray[np.int64], NDArray[np.int64]],
+    bins: int,
+    points: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """For each bin along one side of boxes, the map's cells to add up and the share of each: ``(n, BINS, 2 * POINTS)``.
+    """For each bin along one side of boxes, the map's cells to add up and the share of each: ``(n, bins, 2 * points)``.
 
-    Every bin is looked at in ``POINTS`` points, each of which lies between the centres of two cells.
+    Every bin is looked at in ``points`` points, each of which lies between the centres of two cells.
     """
-    steps = (np.arange(BINS * POINTS) + 0.5) / (BINS * POINTS)
-    points = np.clip(start[:, None] + (stop - start)[:, None] * steps - 0.5, inner[0], inner[1] - 1)
-    low = points.astype(np.int64)
-    cells = np.stack([low, np.minimum(low + 1, inner[1] - 1)], axis=-1)
-    shares = np.stack([1 - (points - low), points - low], axis=-1) / POINTS
-    shape = (len(points), BINS, 2 * POINTS)
+    steps = (np.arange(bins * points) + 0.5) / (bins * points)
+    first, last = inner[0][:, None], inner[1][:, None] - 1
+    found = np.clip(start[:, None] + length[:, None] * steps - 0.5, first, last)
+    low = found.astype(np.int64)
+    cells = np.stack([low, np.minimum(low + 1, last)], axis=-1)
+    shares = np.stack([1 - (found - low), found - low], axis=-1) / points
+    shape = (len(found), bins, 2 * points)
     return cells.reshape(shape), shares.astype(np.float32).reshape(shape)
-
-
-def _without_padding(
-    feature: torch.Tensor, stride: int, size_wh: tuple[int, int], boxes: NDArray[np.float64]
-) -> tuple[torch.Tensor, NDArray[np.float64]]:
-    """The part of a map that the image covers, and the boxes in its pixels."""
-    rows, columns = feature.shape[2:]
-    content = bx.letterbox(size_wh, (columns * stride, rows * stride))
-    x0, x1 = bx.inner_cells(content.left, content.width, stride, columns)
-    y0, y1 = bx.inner_cells(content.top, content.height, stride, rows)
-    corners = bx.to_absolute(boxes, (content.width, content.height))
-    corners += np.tile([content.left - x0 * stride, content.top - y0 * stride], 2)
-    return feature[:, :, y0:y1, x0:x1].contiguous(), corners
 
 
 def _narrow(vectors: torch.Tensor, dim: int) -> torch.Tensor:

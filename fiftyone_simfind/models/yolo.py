@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import threading
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from ultralytics.data.augment import LetterBox
+from ultralytics.utils.checks import check_imgsz
 
 from fiftyone_simfind._types import Objects
 from fiftyone_simfind.errors import OptionError
-from fiftyone_simfind.models import maps, roi, weights
+from fiftyone_simfind.models import engines, maps, roi, weights
+from fiftyone_simfind.models.engines.base import Source
 from fiftyone_simfind.numerics import boxes as bx
 from fiftyone_simfind.numerics import masks as mk
 
@@ -25,11 +28,31 @@ Boxes = NDArray[np.float64]
 Vectors = NDArray[np.float32]
 
 
+class Canvas(NamedTuple):
+    """An image as a YOLO network takes it.
+
+    Attributes:
+        pixels: ``(h, w, 3)`` uint8 BGR, scaled and padded
+        size_wh: of the image before, in pixels
+    """
+
+    pixels: NDArray[np.uint8]
+    size_wh: tuple[int, int]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Only canvases of one shape can share a pass."""
+        return self.pixels.shape
+
+
+Images = Sequence[NDArray[np.uint8] | Canvas]
+
+
 class YoloEmbedder:
     """A detector whose objects come with vectors: one network, one pass.
 
-    ultralytics' own ``predict`` finds the objects, while hooks keep three of the network's feature maps for
-    :func:`fiftyone_simfind.models.roi.pool`. Works with every detection head of ultralytics 8.4, end-to-end heads
+    ultralytics makes the objects of what the network puts out, and :func:`fiftyone_simfind.models.roi.pool` the vectors
+    of three of its feature maps. Works with every detection head of ultralytics 8.4, end-to-end heads
     included, and with segment, pose and OBB models: what lies inside the masks of the former, and the rotated boxes of
     the latter, is the object. Safe to share between threads.
 
@@ -38,9 +61,14 @@ class YoloEmbedder:
         name: of a loaded one; default is made from its parameters
         image_size: longest side of an image in the network, in pixels
         device: torch device; default is the first GPU, or else the CPU
+        engine: what runs the network: ``"torch"``, ``"openvino"``, ``"onnx"``, ``"tensorrt"``, or the fastest of those
+            that are installed, ``"auto"``
 
     Attributes:
         name: tells these vectors from those of other weights or another image size
+        engine: name of what runs the network
+        streams: how many threads may call it at once, and should, for most images a second
+        batch_size: images of a call, likewise
         levels: the feature maps that are pooled
         parts: what the numbers of a vector are: ``"look"``, ``"shape"``, ``"kind"``
         dim: length of the vectors
@@ -49,38 +77,57 @@ class YoloEmbedder:
 
     takes_masks = True
 
-    def __init__(self, model: Any, *, name: str | None = None, image_size: int = 640, device: str | None = None):
+    def __init__(
+        self,
+        model: Any,
+        *,
+        name: str | None = None,
+        image_size: int = 640,
+        device: str | None = None,
+        engine: str = "torch",
+    ):
         if image_size < PROBE:
             raise OptionError(f"image_size={image_size} is too small for YOLO; give at least {PROBE} pixels")
+        engines.check(engine)
         if isinstance(model, (str, Path)):
-            self._yolo, self.name = weights.load(str(model))
+            yolo, weights_name = weights.load(str(model))
         else:
-            self._yolo, self.name = model, name or f"{type(model).__name__} {weights.digest(model)}"
-        weights.require_detector(self._yolo, self.name)
-        self.name += f" {image_size}px {roi.RECIPE}"
-        self._options = {"imgsz": image_size, "device": device, "verbose": False, "save": False}
-        self._seen = maps.Seen()
-        self._lock = threading.Lock()
-        self.levels = self._set_up()
+            yolo, weights_name = model, name or f"{type(model).__name__} {weights.digest(model)}"
+        weights.require_detector(yolo, weights_name)
+        self.name = f"{weights_name} {image_size}px {roi.RECIPE}"
+        self._names, self._predictor = yolo.names, _predictor(yolo, device)
+        network = self._predictor.model.model
+        self.levels = _choose_levels(network, self._predictor.device)
         self.parts = roi.parts(self.levels)
         self.dim = self.parts[-1].stop
+        stride = int(self._predictor.model.stride)
+        self._letterbox = LetterBox(check_imgsz(image_size, stride=stride, min_dim=2), auto=True, stride=stride)
+        layers = tuple(level.layer for level in self.levels.maps)
+        self._engine = engines.load(
+            engine, Source(network, layers, self._predictor.device, weights_name, self.name, image_size)
+        )
+        self.engine, self.streams, self.batch_size = (
+            self._engine.name,
+            self._engine.streams,
+            self._engine.batch_size,
+        )
 
     @property
     def class_names(self) -> list[str]:
         """The classes that the network knows, in the order of its outputs."""
-        return list(self._yolo.names.values())
+        return list(self._names.values())
+
+    def prepare(self, image: NDArray[np.uint8]) -> Canvas:
+        """An ``(h, w, 3)`` uint8 BGR image as the network takes it: as ultralytics scales and pads it alone."""
+        return Canvas(np.ascontiguousarray(self._letterbox(image=image)), (image.shape[1], image.shape[0]))
 
     def detect(
-        self,
-        images: Sequence[NDArray[np.uint8]],
-        *,
-        confidence_thresh: float = 0.25,
-        classes: Sequence[str] | None = None,
+        self, images: Images, *, confidence_thresh: float = 0.25, classes: Sequence[str] | None = None
     ) -> list[Objects]:
         """The objects of each image, as ``YOLO.predict`` finds them in it, and their vectors.
 
         Args:
-            images: ``(h, w, 3)`` uint8, BGR
+            images: ``(h, w, 3)`` uint8, BGR; or what :meth:`prepare` made of them
             confidence_thresh: leave out objects less sure than this, in [0, 1]
             classes: names of the classes to keep; default is all
 
@@ -90,21 +137,21 @@ class YoloEmbedder:
         Raises:
             OptionError: the network does not know one of the classes
         """
+        results_of = self._results(confidence_thresh, self._class_ids(classes))
         found: dict[int, Objects] = {}
-        for rows, results, pool in self._passes(images, conf=confidence_thresh, classes=self._class_ids(classes)):
+        for rows, canvases, preds, pool in self._passes(images):
+            results = results_of(preds, canvases)
             boxes = [_boxes(result) for result in results]
             masks = [_masks(result, xywh) for result, xywh in zip(results, boxes, strict=True)]
             for row, result, xywh, vectors in zip(rows, results, boxes, pool(boxes, masks), strict=True):
                 found[row] = _objects(result, xywh, vectors)
         return [found[row] for row in range(len(images))]
 
-    def embed(
-        self, images: Sequence[NDArray[np.uint8]], boxes: Sequence[Boxes], masks: roi.Masks | None = None
-    ) -> list[Vectors]:
+    def embed(self, images: Images, boxes: Sequence[Boxes], masks: roi.Masks | None = None) -> list[Vectors]:
         """The vectors of boxes that already exist.
 
         Args:
-            images: ``(h, w, 3)`` uint8, BGR
+            images: ``(h, w, 3)`` uint8, BGR; or what :meth:`prepare` made of them
             boxes: for each image ``(n, 4)`` relative ``[x, y, width, height]``
             masks: for each image ``n`` grids as :mod:`fiftyone_simfind.numerics.masks` makes them, which say what of
                 each box is its object; None for boxes, or images, without one
@@ -113,7 +160,7 @@ class YoloEmbedder:
             for each image ``(n, dim)`` float32 of length 1; NaN for a box with no area inside its image
         """
         vectors: dict[int, Vectors] = {}
-        for rows, _, pool in self._passes(images, conf=1.0):
+        for rows, _, _, pool in self._passes(images):
             known = None if masks is None else [masks[row] for row in rows]
             vectors.update(zip(rows, pool([boxes[row] for row in rows], known), strict=True))
         return [vectors[row] for row in range(len(images))]
@@ -138,52 +185,68 @@ class YoloEmbedder:
         boxes = bx.as_boxes(box)
         if not bx.has_area(boxes).all():
             raise OptionError(f"box={list(box)} has no area inside the image")
-        ((_, _, pool),) = self._passes([image], pooling=roi.pool_cells, conf=1.0)
+        ((_, _, _, pool),) = self._passes([image], pooling=roi.pool_cells)
         ((vectors, weights),) = pool([boxes], [[mask]])
         return vectors[0], weights[0]
 
     def _passes(
-        self, images: Sequence[NDArray[np.uint8]], pooling: Callable[..., list] = roi.pool, **options: Any
-    ) -> Iterator[tuple[list[int], list, Callable[..., list]]]:
-        """A forward pass for each shape of image: its rows, ultralytics' results, and the pooling of its maps.
+        self, images: Images, pooling: Callable[..., list] = roi.pool
+    ) -> Iterator[tuple[list[int], list[Canvas], Any, Callable[..., list]]]:
+        """A forward pass for each shape of canvas: its rows, its canvases, what the head says, and the maps' pooling.
 
-        Only images of one shape share a pass: ultralytics pads a mixed batch to a square, and then finds other boxes
+        Only canvases of one shape share a pass: ultralytics pads a mixed batch to a square, and then finds other boxes
         than in each image alone.
         """
+        canvases = [image if isinstance(image, Canvas) else self.prepare(image) for image in images]
         shapes: dict[tuple[int, ...], list[int]] = {}
-        for row, image in enumerate(images):
-            shapes.setdefault(image.shape, []).append(row)
-        for (height, width, _), rows in shapes.items():
-            with self._lock:
-                results = self._predict([images[row] for row in rows], max_det=MAX_OBJECTS, **options)
-                seen = self._seen.take()
-            yield rows, results, partial(pooling, seen, self.levels, (width, height))
+        for row, canvas in enumerate(canvases):
+            shapes.setdefault(canvas.shape, []).append(row)
+        for rows in shapes.values():
+            some = [canvases[row] for row in rows]
+            preds, seen = self._engine(np.stack([canvas.pixels for canvas in some]))
+            yield rows, some, preds, partial(pooling, seen, self.levels, [canvas.size_wh for canvas in some])
 
-    def _predict(self, images: list[NDArray[np.uint8]], **options: Any) -> list[Any]:
-        return self._yolo.predict(images, **{**self._options, **options})
+    def _results(self, confidence_thresh: float, classes: list[int] | None) -> Callable[[Any, list[Canvas]], list]:
+        """What makes ultralytics' results of what the head says, with a predictor of its own: predictors have state."""
+        predictor = copy.copy(self._predictor)
+        predictor.args = copy.copy(predictor.args)
+        predictor.args.conf, predictor.args.classes = confidence_thresh, classes
 
-    def _set_up(self) -> maps.Levels:
-        """Look at the maps of one small pass, and hook those to keep."""
-        probe = [np.zeros((PROBE, PROBE, 3), np.uint8)]
-        threads = torch.get_num_threads()
-        self._predict(probe, imgsz=PROBE)
-        torch.set_num_threads(threads)  # ultralytics takes one core away, from the whole process
-        network = self._yolo.predictor.model.model
-        with maps.all_maps(network) as seen:
-            self._predict(probe, imgsz=PROBE)
-        levels = maps.choose(network, seen, PROBE)
-        maps.tap(network, [level.layer for level in levels.maps], self._seen)
-        return levels
+        def results(preds: Any, canvases: list[Canvas]) -> list[Any]:
+            # Of the images nothing but their size is asked for.
+            sizes = [np.broadcast_to(np.uint8(0), (*canvas.size_wh[::-1], 3)) for canvas in canvases]
+            predictor.batch = ([""] * len(canvases), sizes, [""] * len(canvases))
+            canvas = torch.empty(()).expand(len(canvases), 3, *canvases[0].shape[:2])
+            with torch.inference_mode():
+                return predictor.postprocess(preds, canvas, sizes)
+
+        return results
 
     def _class_ids(self, classes: Sequence[str] | None) -> list[int] | None:
         if classes is None:
             return None
-        ids = {name: index for index, name in self._yolo.names.items()}
+        ids = {name: index for index, name in self._names.items()}
         unknown = sorted(set(classes) - set(ids))
         if unknown:
             known = ", ".join(list(ids)[:12])
             raise OptionError(f"{self.name} does not know the classes {unknown}; it knows {known}, ...")
         return [ids[name] for name in classes]
+
+
+def _predictor(yolo: Any, device: str | None) -> Any:
+    """ultralytics' predictor of a model, ready for use."""
+    threads = torch.get_num_threads()
+    options = {"imgsz": PROBE, "device": device, "max_det": MAX_OBJECTS, "verbose": False, "save": False}
+    yolo.predict([np.zeros((PROBE, PROBE, 3), np.uint8)], **options)
+    torch.set_num_threads(threads)  # ultralytics takes one core away, from the whole process
+    return yolo.predictor
+
+
+def _choose_levels(network: Any, device: torch.device) -> maps.Levels:
+    """Look at the maps of one small pass, and choose those to keep."""
+    with maps.all_maps(network) as seen, torch.inference_mode():
+        network(torch.zeros(1, 3, PROBE, PROBE, device=device))
+    return maps.choose(network, seen, PROBE)
 
 
 def _boxes(result: Any) -> Boxes:

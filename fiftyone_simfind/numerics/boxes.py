@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 
 
 class Letterbox(NamedTuple):
@@ -75,16 +76,16 @@ def letterbox(size_wh: tuple[int, int], canvas_wh: tuple[int, int]) -> Letterbox
     return Letterbox(left, top, new_w, new_h)
 
 
-def inner_cells(start: float, length: float, stride: int, cells: int) -> tuple[int, int]:
-    """The run of map cells whose centres lie inside ``[start, start + length)`` canvas pixels.
+def inner_cells(start: ArrayLike, length: ArrayLike, stride: int, cells: int) -> tuple[IntArray, IntArray]:
+    """The runs of map cells whose centres lie inside ``[start, start + length)`` canvas pixels.
 
     Returns:
-        ``(first, last + 1)``; never empty, so that an image thinner than a cell still has one
+        ``(first, last + 1)``, of the shape of ``start``; never empty, so that an image thinner than a cell has one
     """
-    first = int(np.ceil(start / stride - 0.5))
-    stop = int(np.floor((start + length) / stride - 0.5)) + 1
-    first = min(max(first, 0), cells - 1)
-    return first, min(max(stop, first + 1), cells)
+    first = np.ceil(np.asarray(start) / stride - 0.5).astype(np.int64)
+    stop = np.floor((np.asarray(start) + np.asarray(length)) / stride - 0.5).astype(np.int64) + 1
+    first = first.clip(0, cells - 1)
+    return first, stop.clip(first + 1, cells)
 
 
 def iou(boxes_xywh: ArrayLike, others_xywh: ArrayLike) -> FloatArray:

@@ -97,7 +97,7 @@ def test_a_box_with_no_area_has_no_cells(embedder, scene):
 
 def test_cells_of_several_boxes_stay_with_their_boxes(embedder, scene):
     image, box = scene
-    ((_, _, pool),) = embedder._passes([image, image[:, ::-1].copy()], pooling=roi.pool_cells, conf=1.0)
+    ((_, _, _, pool),) = embedder._passes([image, image[:, ::-1].copy()], pooling=roi.pool_cells)
     (first, _), (second, weights) = pool([np.array([BOX, box]), np.array([BOX])])
     assert (len(first), len(second), len(weights)) == (2, 1, 1)
     with torch.no_grad():

@@ -12,6 +12,7 @@ from fiftyone_simfind.numerics.parts import names
 
 LEVELS = Levels(Level(6, 16, 5), (Level(7, 32, 6), Level(8, 32, 7)), classes=4)
 SIZE_WH, CANVAS_WH = (300, 200), (640, 448)  # letterboxed by 2.133 to 640 x 427: rows of padding above and below
+SIZES_WH = [SIZE_WH] * 2
 
 
 def make_seen(batch=2, canvas_wh=CANVAS_WH, seed=51) -> Seen:
@@ -21,11 +22,12 @@ def make_seen(batch=2, canvas_wh=CANVAS_WH, seed=51) -> Seen:
         return torch.rand(batch, channels, canvas_wh[1] // stride, canvas_wh[0] // stride, generator=generator)
 
     layers = {level.layer: rand(level.channels, level.stride) for level in LEVELS.maps}
-    return Seen(rand(3, 1), layers, [rand(4, 8) * 8 - 6, rand(4, 16) * 8 - 6])
+    pixels = torch.randint(0, 256, (batch, canvas_wh[1], canvas_wh[0], 3), generator=generator, dtype=torch.uint8)
+    return Seen(pixels, layers, [rand(4, 8) * 8 - 6, rand(4, 16) * 8 - 6])
 
 
 def all_maps(seen: Seen) -> list[torch.Tensor]:
-    return [seen.pixels, *seen.layers.values(), *seen.scores]
+    return [*seen.layers.values(), *seen.scores]
 
 
 @pytest.fixture
@@ -66,7 +68,7 @@ def block(vectors, name, number=0):
 
 def test_padding_never_enters_a_vector(seen):
     everywhere = [np.array([[0, 0, 1, 1], [0, 0, 1, 0.01], [0, 0.99, 1, 0.01], [-1, -1, 3, 3]])] * 2
-    expected = roi.pool(seen, LEVELS, SIZE_WH, everywhere)
+    expected = roi.pool(seen, LEVELS, SIZES_WH, everywhere)
     for feature in all_maps(seen):
         stride = CANVAS_WH[0] // feature.shape[3]
         content = bx.letterbox(SIZE_WH, CANVAS_WH)
@@ -74,12 +76,13 @@ def test_padding_never_enters_a_vector(seen):
         assert first > 0 or stop < feature.shape[2] or stride == 32, "the case has padding"
         feature[:, :, :first] = 1e9
         feature[:, :, stop:] = float("nan")
-    for got, want in zip(roi.pool(seen, LEVELS, SIZE_WH, everywhere), expected, strict=True):
+    seen.pixels[:, : content.top] = seen.pixels[:, content.top + content.height :] = 255
+    for got, want in zip(roi.pool(seen, LEVELS, SIZES_WH, everywhere), expected, strict=True):
         np.testing.assert_array_equal(got, want)
 
 
 def test_every_vector_has_length_one(seen, boxes):
-    for vectors in roi.pool(seen, LEVELS, SIZE_WH, boxes):
+    for vectors in roi.pool(seen, LEVELS, SIZES_WH, boxes):
         np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
 
 
@@ -87,43 +90,43 @@ def test_the_parts_are_the_whole_vector_in_order(seen, boxes):
     parts = roi.parts(LEVELS)
     assert names(parts) == ["look", "shape", "kind"]
     assert [part.start for part in parts] == [0, *(part.stop for part in parts[:-1])]
-    assert parts[-1].stop == roi.pool(seen, LEVELS, SIZE_WH, boxes)[0].shape[1]
+    assert parts[-1].stop == roi.pool(seen, LEVELS, SIZES_WH, boxes)[0].shape[1]
 
 
 def test_vectors_stay_with_their_boxes(seen, boxes):
-    together = roi.pool(seen, LEVELS, SIZE_WH, boxes)
+    together = roi.pool(seen, LEVELS, SIZES_WH, boxes)
     for image, of_image in enumerate(boxes):
         for row, box in enumerate(of_image):
             alone = [np.empty((0, 4))] * 2
             alone[image] = box[None]
-            found = roi.pool(seen, LEVELS, SIZE_WH, alone)[image][0]
+            found = roi.pool(seen, LEVELS, SIZES_WH, alone)[image][0]
             np.testing.assert_allclose(found, together[image][row], atol=1e-5)
 
 
 def test_the_order_of_boxes_is_the_order_of_vectors(seen, boxes):
     order = [3, 0, 4, 2, 1]
-    found = roi.pool(seen, LEVELS, SIZE_WH, [boxes[0][order], boxes[1]])[0]
-    np.testing.assert_allclose(found, roi.pool(seen, LEVELS, SIZE_WH, boxes)[0][order], atol=1e-6)
+    found = roi.pool(seen, LEVELS, SIZES_WH, [boxes[0][order], boxes[1]])[0]
+    np.testing.assert_allclose(found, roi.pool(seen, LEVELS, SIZES_WH, boxes)[0][order], atol=1e-6)
 
 
 @pytest.mark.parametrize("box", [[0.2, 0.2, 0, 0.5], [0.2, 0.2, -0.1, 0.5], [1.2, 0, 0.3, 1], [np.nan, 0, 1, 1]])
 def test_a_box_with_no_area_inside_the_image_has_no_vector(seen, box):
-    vectors = roi.pool(seen, LEVELS, SIZE_WH, [np.array([box, [0, 0, 1, 1]]), np.empty((0, 4))])[0]
+    vectors = roi.pool(seen, LEVELS, SIZES_WH, [np.array([box, [0, 0, 1, 1]]), np.empty((0, 4))])[0]
     assert np.isnan(vectors[0]).all()
     assert not np.isnan(vectors[1]).any()
 
 
 def test_what_lies_beyond_the_border_does_not_count(seen):
     boxes = [np.array([[-0.5, -0.5, 1, 1], [0, 0, 0.5, 0.5]]), np.empty((0, 4))]
-    vectors = roi.pool(seen, LEVELS, SIZE_WH, boxes)[0]
+    vectors = roi.pool(seen, LEVELS, SIZES_WH, boxes)[0]
     np.testing.assert_allclose(vectors[0], vectors[1], atol=1e-6)
 
 
 def test_a_box_is_pooled_where_it_lies():
     seen = make_seen(1, (640, 640))
-    seen.pixels[:] = torch.tensor([0.9, 0.1, 0.1])[None, :, None, None]
-    seen.pixels[:, :, :, 320:] = torch.tensor([0.1, 0.1, 0.9])[None, :, None, None]
-    left, right = roi.pool(seen, LEVELS, (640, 640), [np.array([[0, 0, 0.45, 1], [0.55, 0, 0.45, 1]])])[0]
+    seen.pixels[:] = torch.tensor([25, 25, 230])
+    seen.pixels[:, :, 320:] = torch.tensor([230, 25, 25])
+    left, right = roi.pool(seen, LEVELS, [(640, 640)], [np.array([[0, 0, 0.45, 1], [0.55, 0, 0.45, 1]])])[0]
     table = color.table()
     for vector, rgb in ((left, (0.9, 0.1, 0.1)), (right, (0.1, 0.1, 0.9))):
         red, green, blue = (int(value * color.STEPS) for value in rgb)
@@ -132,16 +135,42 @@ def test_a_box_is_pooled_where_it_lies():
         np.testing.assert_allclose(found / np.linalg.norm(found), expected / np.linalg.norm(expected), atol=1e-4)
 
 
-def test_maps_are_sampled_as_torchvisions_roi_align_does(boxes):
-    """Without padding, where cutting it off makes no difference."""
-    size_wh, stride = (640, 448), 16
-    feature = torch.randn(2, 5, 28, 40, generator=torch.Generator().manual_seed(3))
+@pytest.fixture
+def aligned(boxes):
+    """Boxes on two images without padding, where cutting it off makes no difference: as a grid, and torchvision's."""
+    size_wh = (640, 448)
     some, image_ids = bx.clip(np.concatenate(boxes)), np.repeat([0, 1], [5, 4])
     rois = np.column_stack([image_ids, bx.to_absolute(some, size_wh)]).astype(np.float32)
-    expected = roi_align(feature, torch.from_numpy(rois), roi.BINS, 1 / stride, sampling_ratio=2, aligned=True)
+    return roi.Grid(np.array([[0, 0, *size_wh]] * len(some)), some, image_ids), torch.from_numpy(rois)
+
+
+def test_maps_are_sampled_as_torchvisions_roi_align_does(aligned):
+    grid, rois = aligned
+    feature = torch.randn(2, 5, 28, 40, generator=torch.Generator().manual_seed(3))
+    expected = roi_align(feature, rois, roi.BINS, 1 / 16, sampling_ratio=2, aligned=True)
     for layout in (torch.contiguous_format, torch.channels_last):
-        found = roi._align(feature.to(memory_format=layout), stride, size_wh, some, image_ids)
+        found = roi._align(feature.to(memory_format=layout).permute(0, 2, 3, 1), 16, grid)
         torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_pixels_are_sampled_as_torchvisions_roi_align_does(aligned):
+    grid, rois = aligned
+    pixels = torch.randint(0, 256, (2, 448, 640, 3), generator=torch.Generator().manual_seed(3), dtype=torch.uint8)
+    rgb = pixels.permute(0, 3, 1, 2).flip(1) / 255
+    expected = roi_align(rgb, rois, roi.PIXELS, sampling_ratio=1, aligned=True)
+    torch.testing.assert_close(roi._look_at(pixels, grid), expected, atol=1e-4, rtol=1e-4)
+
+
+def test_images_of_many_sizes_on_canvases_of_one_shape_are_pooled_each_by_its_own(boxes):
+    sizes, seen = [(300, 200), (640, 448)], make_seen()
+    together = roi.pool(seen, LEVELS, sizes, boxes)
+    for row, size in enumerate(sizes):
+        alone = Seen(
+            seen.pixels[row : row + 1],
+            {layer: feature[row : row + 1] for layer, feature in seen.layers.items()},
+            [score[row : row + 1] for score in seen.scores],
+        )
+        np.testing.assert_allclose(roi.pool(alone, LEVELS, [size], [boxes[row]])[0], together[row], atol=1e-5)
 
 
 # Which cells are the object
@@ -227,9 +256,9 @@ def test_what_lies_outside_of_a_mask_does_not_count():
 
 
 def test_masks_of_others_do_not_change_a_vector(seen, boxes):
-    expected = np.concatenate(roi.pool(seen, LEVELS, SIZE_WH, boxes))
+    expected = np.concatenate(roi.pool(seen, LEVELS, SIZES_WH, boxes))
     masks = [[None, left_half(), None, left_half(), None], None]
-    found = np.concatenate(roi.pool(seen, LEVELS, SIZE_WH, boxes, masks))
+    found = np.concatenate(roi.pool(seen, LEVELS, SIZES_WH, boxes, masks))
     same = (found == expected).all(axis=1)
     assert same.tolist() == [True, False, True, False] + [True] * 5
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
@@ -237,16 +266,16 @@ def test_masks_of_others_do_not_change_a_vector(seen, boxes):
 
 def test_an_empty_mask_is_none(seen, boxes):
     empty = np.zeros((mk.GRID, mk.GRID), np.float32)
-    found = roi.pool(seen, LEVELS, SIZE_WH, boxes, [[empty] * 5, [empty] * 4])
-    np.testing.assert_array_equal(np.concatenate(found), np.concatenate(roi.pool(seen, LEVELS, SIZE_WH, boxes)))
+    found = roi.pool(seen, LEVELS, SIZES_WH, boxes, [[empty] * 5, [empty] * 4])
+    np.testing.assert_array_equal(np.concatenate(found), np.concatenate(roi.pool(seen, LEVELS, SIZES_WH, boxes)))
 
 
 def test_a_mask_of_a_box_with_no_area_is_no_error(seen):
     boxes = [np.array([[1.2, 0, 0.3, 1], [0.1, 0.1, 0.5, 0.5]]), np.empty((0, 4))]
-    found = roi.pool(seen, LEVELS, SIZE_WH, boxes, [[left_half(), left_half()], None])
+    found = roi.pool(seen, LEVELS, SIZES_WH, boxes, [[left_half(), left_half()], None])
     assert np.isnan(found[0][0]).all()
     np.testing.assert_array_equal(
-        found[0][1], roi.pool(seen, LEVELS, SIZE_WH, [boxes[0][1:], boxes[1]], [[left_half()], None])[0][0]
+        found[0][1], roi.pool(seen, LEVELS, SIZES_WH, [boxes[0][1:], boxes[1]], [[left_half()], None])[0][0]
     )
 
 

@@ -57,9 +57,10 @@ def test_every_family_gives_each_object_its_vector(family, noise):
 
 @pytest.mark.parametrize("family", ["yolov8n-seg", "yolo26n-seg", "yolo11n-obb", "yolo26n-obb"])
 def test_objects_are_seen_inside_of_their_masks_or_rotated_boxes(family, noise):
-    detector = load_detector(YOLO(f"{family}.yaml"), image_size=128)
+    network = YOLO(f"{family}.yaml")
+    detector = load_detector(network, image_size=128)
     (objects, _) = detector.detect(noise, confidence_thresh=1e-6)
-    (result,) = detector._yolo.predict(noise[0], imgsz=128, conf=1e-6, max_det=MAX_OBJECTS, verbose=False)
+    (result,) = network.predict(noise[0], imgsz=128, conf=1e-6, max_det=MAX_OBJECTS, verbose=False)
     grids = _masks(result, objects.boxes)
     assert len(grids) == len(objects) > 0
     (again,) = detector.embed(noise[:1], [objects.boxes], [grids])
@@ -71,8 +72,7 @@ def test_objects_are_seen_inside_of_their_masks_or_rotated_boxes(family, noise):
 def test_the_grid_of_a_mask_lies_where_ultralytics_draws_it():
     """The share of each half of its box, from the masks at the size of the photo."""
     image = np.random.default_rng(51).integers(0, 255, (90, 128, 3), dtype=np.uint8)
-    detector = load_detector(YOLO("yolo11n-seg.yaml"), image_size=256)
-    (result,) = detector._yolo.predict(image, imgsz=256, conf=1e-6, verbose=False, retina_masks=False)
+    (result,) = YOLO("yolo11n-seg.yaml").predict(image, imgsz=256, conf=1e-6, verbose=False, retina_masks=False)
     boxes = _boxes(result)
     drawn = scale_masks(result.masks.data[None].float(), result.orig_shape)[0].numpy() > 0.5
     for box, grid, mask in zip(boxes, _masks(result, boxes), drawn, strict=True):
@@ -82,8 +82,7 @@ def test_the_grid_of_a_mask_lies_where_ultralytics_draws_it():
 
 
 def test_the_grid_of_a_rotated_box_is_what_its_corners_enclose(noise):
-    detector = load_detector(YOLO("yolo11n-obb.yaml"), image_size=128)
-    (result,) = detector._yolo.predict(noise[0], imgsz=128, conf=1e-6, verbose=False)
+    (result,) = YOLO("yolo11n-obb.yaml").predict(noise[0], imgsz=128, conf=1e-6, verbose=False)
     boxes = _boxes(result)
     for box, grid, corners in zip(boxes, _masks(result, boxes), result.obb.xyxyxyxy.numpy(), strict=True):
         fine = cv2.fillPoly(np.zeros((96 * 8, 128 * 8), np.uint8), [np.round(corners * 8).astype(int)], 1)

@@ -1,0 +1,76 @@
+"""What an engine is, and what it is made from."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import psutil
+import torch
+from numpy.typing import NDArray
+
+from fiftyone_simfind.models.maps import Seen
+
+MAX_STREAMS = 8  # beyond, threads of Python wait for each other more than for the network
+
+Pixels = NDArray[np.uint8]
+
+
+class Engine(Protocol):
+    """A network, and what runs it. Safe to share between threads.
+
+    Attributes:
+        name: as the user calls it
+        streams: how many threads may call it at once, and should, for most images a second
+        batch_size: images of a call, likewise
+    """
+
+    name: str
+    streams: int
+    batch_size: int
+
+    def __call__(self, pixels: Pixels) -> tuple[Any, Seen]:
+        """What the network says of some letterboxed images.
+
+        Args:
+            pixels: ``(b, h, w, 3)`` uint8 BGR; ``h`` and ``w`` are multiples of the stride
+
+        Returns:
+            what ultralytics' own predictors make results of, and the maps; both are good until the next call of the
+            same thread
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Source:
+    """A network as ultralytics runs it.
+
+    Attributes:
+        network: fused, in eval mode, on ``device``
+        layers: numbers of those whose maps are wanted
+        device: that it is to run on
+        name: of its weights
+        key: tells it from every other network, or image size
+        image_size: longest side of an image, in pixels
+    """
+
+    network: Any
+    layers: tuple[int, ...]
+    device: torch.device
+    name: str
+    key: str
+    image_size: int
+
+
+def cores() -> int:
+    """Cores that this process may use, those apart that are only a second thread of another one."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(allowed, psutil.cpu_count(logical=False) or allowed)
+
+
+def use_threads(count: int) -> None:
+    """How many threads torch may use for what the calling thread asks of it."""
+    torch.set_num_threads(max(count, 1))

@@ -1,0 +1,68 @@
+"""ONNX Runtime, on CPUs and GPUs; and TensorRT by way of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fiftyone_simfind.errors import ModelError
+from fiftyone_simfind.models.engines.base import MAX_STREAMS, Pixels, Source, cores
+from fiftyone_simfind.models.engines.exported import Decoder, Plain, as_arrays, cached, probe
+from fiftyone_simfind.models.maps import Seen
+
+OPSET = 17
+GPU_BATCH = 16
+PROVIDERS = {"tensorrt": "TensorrtExecutionProvider", "cuda": "CUDAExecutionProvider", "cpu": "CPUExecutionProvider"}
+
+
+class OnnxEngine:
+    """A network run by ONNX Runtime.
+
+    Args:
+        source: the network
+        name: ``"onnx"``, or ``"tensorrt"`` for that library by way of ONNX Runtime
+    """
+
+    def __init__(self, source: Source, name: str = "onnx"):
+        import onnxruntime as ort
+
+        kind = "tensorrt" if name == "tensorrt" else source.device.type
+        if PROVIDERS.get(kind) not in ort.get_available_providers():
+            raise ModelError(
+                f'engine="{name}" on device="{source.device}" needs an ONNX Runtime with {PROVIDERS.get(kind, kind)}, '
+                f"and this one has {ort.get_available_providers()}; install onnxruntime-gpu, or give engine='torch'"
+            )
+        plain = Plain(source)
+        file = cached(source, "onnxruntime", ".onnx", lambda path: _export(plain, path))
+        self.name, on_cpu = name, kind == "cpu"
+        self.streams, self.batch_size = (min(cores(), MAX_STREAMS), 1) if on_cpu else (1, GPU_BATCH)
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = max(cores() // self.streams, 1)
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._session = ort.InferenceSession(file, options, providers=[(PROVIDERS[kind], _options(kind, file))])
+        self._decode = Decoder(source, plain.names)
+
+    def __call__(self, pixels: Pixels) -> tuple[Any, Seen]:
+        """What the network says of ``(b, h, w, 3)`` uint8 BGR images, as :class:`Engine` describes it."""
+        return self._decode(pixels, as_arrays(self._session.run(None, {"pixels": pixels})))
+
+
+def _options(kind: str, file: Path) -> dict[str, Any]:
+    if kind != "tensorrt":
+        return {}
+    return {"trt_fp16_enable": True, "trt_engine_cache_enable": True, "trt_engine_cache_path": str(file.parent)}
+
+
+def _export(plain: Plain, path: Path) -> None:
+    with torch.inference_mode():
+        torch.onnx.export(
+            plain.eval(),
+            (probe(),),
+            str(path),
+            input_names=["pixels"],
+            dynamic_axes={"pixels": {0: "batch", 1: "height", 2: "width"}},
+            opset_version=OPSET,
+            dynamo=False,
+        )
