@@ -7,6 +7,7 @@ server. So a form takes the models that are known by name, and files in the fold
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
@@ -21,6 +22,7 @@ from . import _settings
 OWN = "showroom.pt"
 TORCHVISION = ("convnext_tiny", "efficientnet_b0", "mobilenet_v2", "resnet18", "resnet50", "vgg16")
 ZOO = "zoo:"
+HERE = "on this machine"
 # What ultralytics has published, which it downloads where it is not there yet.
 RELEASED = re.compile(
     r"(yolov3(-spp|-tiny)?u|yolov5[nsmlx]6?u|yolov8[nsmlx](-(cls|obb|oiv7|pose|seg|world|worldv2))?|yolov8x-pose-p6"
@@ -91,11 +93,36 @@ def _short(model: Any) -> str:
 def offered(*, finds_objects: bool) -> dict[str, str]:
     """Models to choose from, by what each is shown as: YOLO's, those in the folders, and networks that look at crops.
 
+    Of each it says whether it is on this machine; of YOLO's, those that are come first.
+
     Args:
         finds_objects: without the last, which find no objects
     """
-    models = {name: name for name in SUGGESTED if name != OWN} | {OWN: f"{OWN} (the showroom of the demo)"}
+    released = sorted((name for name in SUGGESTED if name != OWN), key=lambda name: not _is_here(name))
+    models = {name: f"{name} ({_where(name)})" for name in released} | {OWN: f"{OWN} (the showroom of the demo)"}
     for folder in map(os.path.expanduser, _settings.load().weights_folders):
         found = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-        models |= {os.path.join(folder, name): name for name in found if name.endswith(".pt")}
-    return models if finds_objects else models | {name: f"{name}, of crops" for name in TORCHVISION}
+        models |= {os.path.join(folder, name): f"{name} ({HERE})" for name in found if name.endswith(".pt")}
+    return models if finds_objects else models | {name: f"{name}, of crops ({_where(name)})" for name in TORCHVISION}
+
+
+def _where(name: str) -> str:
+    return HERE if _is_here(name) else "is downloaded first"
+
+
+def _is_here(name: str) -> bool:
+    """Whether a model lies where ultralytics or torchvision looks for it before it is downloaded."""
+    if name in TORCHVISION:
+        caches = Path(os.environ.get("TORCH_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "torch")
+        kept = caches.expanduser() / "hub" / "checkpoints"
+        return any(file for kind in ("-", "_rwightman-") for file in kept.glob(f"{name}{kind}*.pth"))
+    return any((folder / name).is_file() for folder in (Path(), _ultralytics_folder()))
+
+
+def _ultralytics_folder() -> Path:
+    """Where ultralytics keeps weights, from its file of settings: it takes seconds to import."""
+    base = os.environ.get("YOLO_CONFIG_DIR") or os.environ.get("XDG_CONFIG_HOME") or "~/.config"
+    try:
+        return Path(json.loads((Path(base).expanduser() / "Ultralytics" / "settings.json").read_text())["weights_dir"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return Path("weights")

@@ -4,7 +4,7 @@ import fiftyone.operators.types as types
 
 import fiftyone_simfind as simfind
 
-from . import _forms
+from . import _forms, _noted
 from ._operator import Operator, summary
 from ._search_form import SearchForm, search_and_show
 from ._selection import selection
@@ -47,7 +47,10 @@ class SortBySimilarity(Operator):
     def run(self, ctx, form):
         chosen, indexes = selection(ctx), _forms.object_indexes(ctx)
         options = {"brain_key": chosen.index_among(indexes), **form.options()}
-        return search_and_show(ctx, chosen.ids, {**options, "negatives": chosen.negatives or None})
+        shown = search_and_show(ctx, chosen.ids, {**options, "negatives": chosen.negatives or None})
+        query = {"ids": chosen.ids, "negatives": chosen.negatives, "brain_key": options.pop("brain_key")}
+        _noted.note(ctx, query, options)
+        return shown
 
     def refused(self, ctx, text):
         """A button has no form in which to say what is wrong with the selection; the form that it opens does."""

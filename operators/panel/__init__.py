@@ -36,17 +36,20 @@ class ObjectSearch(SetupTab, SearchTab, PhotoTab, MapTab, QualityTab, foo.Panel)
     def execute(self, ctx):
         """Run a handler and draw the panel.
 
-        A selection that is cleared, as searches do, changes nothing here; the App tells of it with the state from
-        before the search, and what would be drawn from that would hide what was found.
+        A selection that is cleared, as searches do, changes nothing here, unless the search was not the panel's own;
+        the App tells of it with the state from before the search, and what would be drawn from that would hide what
+        was found.
         """
         cleared = ctx.params.get("__method__") in SELECTED and not ctx.selected and not ctx.selected_labels
-        return None if cleared else super().execute(ctx)
+        return None if cleared and not self.take_noted(ctx) else super().execute(ctx)
 
     def on_load(self, ctx):
         """The panel was opened, or the page was loaded again, perhaps with another dataset."""
         if ctx.panel.get_state("dataset") != ctx.dataset_name:
             ctx.panel.state.clear()
             ctx.panel.set_state("dataset", ctx.dataset_name)
+        ctx.panel.set_state("starting", None)
+        self.skip_noted(ctx)
         self.on_setup_look(ctx)
 
     def on_change_dataset(self, ctx):
@@ -58,6 +61,7 @@ class ObjectSearch(SetupTab, SearchTab, PhotoTab, MapTab, QualityTab, foo.Panel)
         """Another tab was chosen, by its name."""
         if ctx.params.get("tab") in TABS:
             ctx.panel.set_state("tab", ctx.params["tab"])
+        ctx.panel.set_state("starting", None)
         if ctx.panel.get_state("tab") == "setup":
             self.on_setup_return(ctx)
         if ctx.panel.get_state("tab") == "quality":
@@ -68,7 +72,8 @@ class ObjectSearch(SetupTab, SearchTab, PhotoTab, MapTab, QualityTab, foo.Panel)
         panel = types.Object()
         chosen = ctx.panel.get_state("tab")
         chosen = chosen if chosen in TABS else "setup"
-        part(panel, "tabs", "TabBar", tabs=TABS, chosen=chosen, on_tab=self.on_tab)
+        run = ctx.panel.get_state("search.run")
+        part(panel, "tabs", "TabBar", tabs=TABS, chosen=chosen, on_tab=self.on_tab, run=run)
         tab = types.Object()
         try:
             getattr(self, f"render_{chosen}")(ctx, tab)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ import fiftyone.operators.types as types
 from .._errors import in_words
 
 PLUGIN = "@simfind/objects"
+LOADS = ("detect_objects", "embed_objects")  # load a model before they can say how far they are
 
 
 def told(handler: Callable) -> Callable:
@@ -51,7 +53,13 @@ def choices(panel: types.Object, name: str, label: str, shown: dict[str, str], d
     panel.enum(name, list(shown), label=label, default=default, view=view, **options)
 
 
-def jobs(panel: types.Object, on_done: Callable) -> None:
+def begin(ctx: Any, operator: str, params: dict[str, Any]) -> None:
+    """Have a long operator run without its form; until it says how far it is, :func:`jobs` says that it starts."""
+    ctx.panel.set_state("starting", {"operator": operator, "at": time.time()})
+    ctx.trigger(f"{PLUGIN}/{operator}", {**params, "quiet": True})
+
+
+def jobs(ctx: Any, panel: types.Object, on_done: Callable) -> None:
     """What is under way on the dataset, with its progress and a button to stop it."""
     asked = {"status_operator": f"{PLUGIN}/job_status", "cancel_operator": f"{PLUGIN}/cancel_job"}
-    part(panel, "jobs", "Jobs", **asked, on_done=on_done)
+    part(panel, "jobs", "Jobs", **asked, on_done=on_done, starting=ctx.panel.get_state("starting"), loads=LOADS)

@@ -16,13 +16,14 @@ STRONG = 0.35  # share from which on a cell is bright
 
 
 def summary(report: Any) -> list[dict[str, str]]:
-    """The measures that matter most: what each is called, what it says, and its value."""
-    means, k = report.means, max(report.cutoffs.k)
-    shown = {f"P@{k}": f"of the {k} nearest have its class" if k > 1 else "" for k in report.cutoffs.k}
-    shown[f"P@{min(report.cutoffs.k)}"] = "of the nearest have its class" if min(report.cutoffs.k) == 1 else ""
-    shown[f"recall@{k}"] = f"of its class are among the {k} nearest"
-    shown[f"mAP@{report.cutoffs.map_k}"] = "mean average precision"
-    shown["R-precision"] = "of the R nearest, where R have its class"
+    """The measures that matter most: what each is called, what it says in a sentence, and its value."""
+    means, many, deep = report.means, max(report.cutoffs.k), report.cutoffs.map_k
+    shown = {f"P@{k}": f"This share of the {k} nearest objects has the same class." for k in report.cutoffs.k}
+    if "P@1" in shown:
+        shown["P@1"] = "In this share of the searches, the nearest object has the same class."
+    shown[f"recall@{many}"] = f"This share of all objects of the same class is among the {many} nearest."
+    shown[f"mAP@{deep}"] = f"How early those of the same class come, in the first {deep}: 1 if before all others."
+    shown["R-precision"] = "As P@k, with k as many as there are of the same class."
     return [{"name": name, "value": f"{means[name]:.3f}", "about": about} for name, about in shown.items()]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from .._forms import plural
+
 UP_TO_A_SEARCH = ("detect", "embed", "build_index", "refresh")
 
 
@@ -26,14 +28,19 @@ def lines(seen: dict[str, Any], field: dict[str, Any] | None) -> list[dict[str, 
 
 
 def _objects(seen: dict, field: dict) -> dict[str, Any]:
-    images = _count(seen["samples"], "image")
+    images = plural(seen["samples"], "image")
     if not field["objects"]:
         return _line("objects", "No objects yet", images, "missing", "detect", "Find objects")
-    title = _count(field["objects"], "object")
+    title = plural(field["objects"], "object")
     where = f"in “{field['patches_field']}” of {images}"
     if field["unseen"]:
         return _line(
-            "objects", title, f"{where}; {field['unseen']:,} were not looked at yet", "stale", "detect", "Go on"
+            "objects",
+            title,
+            f"{where}; {plural(field['unseen'], 'was', 'were')} not looked at yet",
+            "stale",
+            "detect",
+            "Go on",
         )
     return _line("objects", title, where, "done", "detect", "Find more")
 
@@ -46,9 +53,16 @@ def _vectors(field: dict) -> dict[str, Any]:
     best = max(field["vectors"], key=lambda some: some["count"])
     lacking = field["objects"] - best["count"] - best["impossible"]
     made = f"by {os.path.basename(best['weights'] or best['model'])}" if best["model"] else "by another tool"
-    title = f"{_count(best['count'], 'vector')} in “{best['attribute']}”"
+    title = f"{plural(best['count'], 'vector')} in “{best['attribute']}”"
     if lacking > 0:
-        return _line("vectors", title, f"{made}; {lacking:,} boxes have none", "stale", "embed", "Embed the rest")
+        return _line(
+            "vectors",
+            title,
+            f"{made}; {plural(lacking, 'box has', 'boxes have')} none",
+            "stale",
+            "embed",
+            "Embed the rest",
+        )
     return _line("vectors", title, made, "done", "embed", "Embed again")
 
 
@@ -59,7 +73,7 @@ def _index(indexes: list[dict], ready: bool) -> dict[str, Any]:
     index = next((some for some in indexes if some["stale"]), indexes[0])
     title = f"Index “{index['brain_key']}”"
     if index["size"] is not None:
-        title += f" of {_count(index['size'], 'object')}"
+        title += f" of {plural(index['size'], 'object')}"
     if index["stale"]:
         return _line("index", title, _changes(index["status"]), "stale", "refresh", "Bring up to date")
     known = "up to date" if index["stale"] is False else f"kept by {index['backend']}"
@@ -88,7 +102,3 @@ def _map(maps: list[dict], ready: bool) -> dict[str, Any]:
 
 def _line(name: str, title: str, detail: str, state: str, step: str | None, action: str) -> dict[str, Any]:
     return {"name": name, "title": title, "detail": detail, "state": state, "step": step, "action": action}
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -6,6 +6,14 @@
 
   const text = (variant, color, ...children) => h(Typography, { variant, color, noWrap: true, component: "div" }, ...children);
 
+  /** What clicks a button when the Enter key is pressed on it, which the App keeps for itself. */
+  const entered = (act) => ({ onKeyDown: (event) => {
+    if (event.key !== "Enter") return;
+    event.preventDefault();
+    event.stopPropagation();
+    act(event);
+  } });
+
   /** Save text as a file of the browser's own. */
   function download(name, type, content) {
     const link = document.createElement("a");
@@ -43,15 +51,15 @@
 
   /** Objects as pictures, in order, each with its label and score. */
   function Strip({ schema }) {
-    const { items = [], pictures, brain_key, on_open, on_again, on_more, on_less, on_export } = schema.view;
+    const { items = [], pictures, brain_key, on_open, on_again, on_more, on_less, on_remove, on_export } = schema.view;
     const trigger = useTriggerPanelEvent();
     const picture = usePictures(pictures, brain_key, items);
     const doing = (event, item) => event && (() => trigger(event, { id: item.id, sample_id: item.sample_id }));
     const save = (write) => trigger(on_export, {}, false, (done) => done?.result?.rows && write(done.result.rows));
-    return h(Box, { "data-cy": "simfind-strip" },
+    return h(Box, { "data-cy": "simfind-strip", "data-results": Boolean(on_export) },
       h(Stack, { direction: "row", flexWrap: "wrap", gap: 1, role: "list" }, items.map((item) =>
         h(Crop, {
-          key: item.id, item, image: picture(item), open: doing(on_open, item),
+          key: item.id, item, image: picture(item), open: doing(on_open, item), remove: doing(on_remove, item),
           actions: [["⌕", "Search for this one", on_again], ["+", "More like this", on_more], ["−", "Not like this", on_less]]
             .filter(([, , event]) => event)
             .map(([glyph, title, event]) => ({ glyph, title, act: doing(event, item) })),
@@ -63,15 +71,26 @@
 
   const SIDE = 96;
 
-  function Crop({ item, image, open, actions }) {
+  function Crop({ item, image, open, remove, actions = [] }) {
+    const name = item.label || "object";
     const score = item.score == null ? "" : item.score.toFixed(3);
     const frame = { display: "flex", alignItems: "center", justifyContent: "center", width: SIDE, height: SIDE };
     return h(Box, {
       role: "listitem", "data-cy": "simfind-crop", "data-id": item.id,
-      sx: { width: SIDE + 10, p: "4px", borderRadius: 1, border: "1px solid", borderColor: item.unwanted ? "error.main" : "divider" },
+      sx: {
+        position: "relative", width: SIDE + 10, p: "4px", borderRadius: 1, border: "1px solid", borderColor: item.unwanted ? "error.main" : "divider",
+        scrollMargin: `48px 0 ${2 * SIDE}px`, // where it is scrolled to, the heading above and the next row show, too
+      },
     },
+      remove && h(Tooltip, { title: "Remove" }, h(IconButton, {
+        size: "small", onClick: remove, ...entered(remove), "aria-label": `Remove ${name}`,
+        sx: {
+          position: "absolute", top: 2, right: 2, zIndex: 1, p: 0, width: 20, height: 20, fontSize: 15, color: "text.primary",
+          bgcolor: "background.paper", border: "1px solid", borderColor: "divider", "&:hover, &:focus-visible": { color: "error.contrastText", bgcolor: "error.main" },
+        },
+      }, "×")),
       h(Box, {
-        component: open ? "button" : "div", onClick: open, "aria-label": [item.label || "object", score].join(" ").trim(),
+        component: open ? "button" : "div", onClick: open, ...(open ? entered(open) : {}), "aria-label": [name, score].join(" ").trim(),
         sx: { ...frame, border: 0, padding: 0, background: "none", cursor: open ? "pointer" : "default" },
       }, image && h("img", { src: image, alt: "", style: { maxWidth: SIDE, maxHeight: SIDE, borderRadius: 3 } })),
       text("caption", "text.primary", item.unwanted ? "not like this" : item.label || "\u00a0"),
@@ -79,7 +98,7 @@
         text("caption", "text.secondary", score),
         h(Box, { sx: { whiteSpace: "nowrap" } }, actions.map(({ glyph, title, act }) =>
           h(Tooltip, { key: title, title },
-            h(IconButton, { size: "small", onClick: act, "aria-label": title, sx: { p: 0, width: 18, height: 18, fontSize: 14 } }, glyph))))));
+            h(IconButton, { size: "small", onClick: act, ...entered(act), "aria-label": title, sx: { p: 0, width: 18, height: 18, fontSize: 14 } }, glyph))))));
   }
 
   const saveJson = (rows) => download("matches.json", "application/json", JSON.stringify(rows, null, 2));
@@ -107,9 +126,12 @@
         step && next && h(Button, { size: "small", variant: "text", onClick: () => trigger(on_form, { step }) }, "Options …"))));
   }
 
+  const STARTS = 15_000; // milliseconds within which an operator that was not refused says that it runs
+  const capital = (words) => words[0].toUpperCase() + words.slice(1);
+
   /** Running operators of this dataset; asks for their state by itself, so that no other event of the panel is lost. */
   function Jobs({ schema }) {
-    const { status_operator, cancel_operator, on_done, seconds = 1 } = schema.view;
+    const { status_operator, cancel_operator, on_done, starting, loads, seconds = 1 } = schema.view;
     const status = useOperatorExecutor(status_operator);
     const cancel = useOperatorExecutor(cancel_operator);
     const trigger = useTriggerPanelEvent();
@@ -128,12 +150,21 @@
       if (seen.current && ended.some((job) => !seen.current.includes(job)) && on_done) trigger(on_done, {});
       seen.current = ended;
     }, [ended.join(), Boolean(status.result)]);
-    return h(Stack, { gap: 1, "data-cy": "simfind-jobs" }, now.map((job) => h(Stack, { key: job.operator, direction: "row", gap: 1, alignItems: "center" },
-      h(Box, { sx: { flex: 1 } },
-        text("body2", "text.primary", job.label, job.total ? `: ${job.done} of ${job.total} ${job.unit}` : ""),
-        h(LinearProgress, job.total ? { variant: "determinate", value: (100 * job.done) / job.total } : {})),
-      h(Button, { size: "small", onClick: () => cancel.execute({ operator: job.operator }) }, "Cancel"))),
-      last && h(Alert, { severity: last.state === "failed" ? "error" : "warning" }, `${last.label}: ${last.message}`));
+    const [given, setGiven] = useState(null); // the start that was waited for in vain: the operator was refused
+    useEffect(() => {
+      const timer = starting && setTimeout(() => setGiven(starting.at), STARTS);
+      return () => clearTimeout(timer);
+    }, [starting?.at]);
+    const first = (operator, otherwise) => (loads.includes(operator) ? "starting, loading the model …" : otherwise);
+    const soon = starting && starting.at !== given && !jobs.some((job) => job.started >= starting.at);
+    return h(Stack, { gap: 1, "data-cy": "simfind-jobs" },
+      soon && h(Box, { role: "status" }, text("body2", "text.primary", capital(first(starting.operator, "starting …"))), h(LinearProgress, {})),
+      now.map((job) => h(Stack, { key: job.operator, direction: "row", gap: 1, alignItems: "center" },
+        h(Box, { sx: { flex: 1 } },
+          text("body2", "text.primary", job.label, job.total ? `: ${job.done} of ${job.total} ${job.unit}` : `: ${first(job.operator, "under way …")}`),
+          h(LinearProgress, job.total ? { variant: "determinate", value: (100 * job.done) / job.total } : {})),
+        h(Button, { size: "small", onClick: () => cancel.execute({ operator: job.operator }) }, "Cancel"))),
+      last && !soon && h(Alert, { severity: last.state === "failed" ? "error" : "warning" }, `${last.label}: ${last.message}`));
   }
 
   const LONGEST = 2048; // pixels of a photo's longest side that are sent; networks look at fewer
@@ -141,14 +172,6 @@
   const KINDS = "image/jpeg,image/png,image/webp,image/bmp,image/gif,image/tiff";
   const given = new Map(); // photos by what the server calls them, for as long as the page is open
   const megabytes = (bytes) => `${Math.round(bytes / 2 ** 17) / 8} MB`;
-
-  /** What clicks a button when the Enter key is pressed on it, which the App keeps for itself. */
-  const entered = (act) => ({ onKeyDown: (event) => {
-    if (event.key !== "Enter") return;
-    event.preventDefault();
-    event.stopPropagation();
-    act(event);
-  } });
 
   /** The file as a data URL; one with more pixels or bytes than needed becomes a smaller JPEG. */
   async function packed(file, most) {
@@ -397,14 +420,26 @@
       note && h(Typography, { variant: "body2", color: "text.secondary" }, note));
   }
 
-  /** The panel's tabs; unlike FiftyOne's own, they follow when the panel itself opens another one. */
+  /** Scroll the panel that an element is in no farther than for its first matches to be seen. */
+  function bringIntoView(element) {
+    const first = element?.closest("[data-cy^=panel-content]")?.querySelector("[data-results=true] [data-cy=simfind-crop]");
+    first?.scrollIntoView({ behavior: "smooth", block: "nearest" });
+  }
+
+  /** The panel's tabs; unlike FiftyOne's own, they follow when the panel itself opens another one, and show what was found. */
   function TabBar({ schema }) {
-    const { tabs, chosen, on_tab } = schema.view;
+    const { tabs, chosen, on_tab, run } = schema.view;
     const trigger = useTriggerPanelEvent();
+    const root = useRef(null);
+    const before = useRef(run);
+    useEffect(() => {
+      if (run && run !== before.current) requestAnimationFrame(() => bringIntoView(root.current));
+      before.current = run;
+    }, [run]);
     const [shown, setShown] = useState(chosen); // at once, before the server has drawn it
     useEffect(() => setShown(chosen), [chosen]);
     const choose = (_, tab) => { setShown(tab); trigger(on_tab, { tab }); };
-    return h(Tabs, { value: shown, onChange: choose, variant: "scrollable", sx: { borderBottom: 1, borderColor: "divider" } },
+    return h(Tabs, { ref: root, value: shown, onChange: choose, variant: "scrollable", sx: { borderBottom: 1, borderColor: "divider" } },
       Object.entries(tabs).map(([value, label]) => h(Tab, { key: value, value, label, sx: { minHeight: 48, textTransform: "none" } })));
   }
 

@@ -12,7 +12,7 @@ from bson import json_util
 import fiftyone_simfind as simfind
 
 from .. import _forms
-from ._common import PLUGIN, alert, choices, jobs, part, row, told
+from ._common import PLUGIN, alert, begin, choices, jobs, part, row, told
 from ._map_plot import layout, traces
 
 COLORS = {"label": "class", "score": "score to the query", "cluster": "cluster"}
@@ -38,7 +38,7 @@ class MapTab:
         brain_key = self._map_index(ctx, indexes)
         known = visualizations(ctx, indexes[brain_key])
         if not known:
-            self._offer_map(panel, f"The index “{brain_key}” has no map yet")
+            self._offer_map(ctx, panel, f"The index “{brain_key}” has no map yet")
             return
         self._render_map_options(ctx, panel, indexes, known)
         if self._map_option(ctx, "color_by") == "score" and not self._map_query(ctx):
@@ -52,12 +52,12 @@ class MapTab:
         self._render_plot(ctx, panel, shown)
         self._render_picked(ctx, panel, brain_key)
 
-    def _offer_map(self, panel: types.Object, why: str) -> None:
+    def _offer_map(self, ctx: Any, panel: types.Object, why: str) -> None:
         alert(panel, "no_map", f"{why}. UMAP puts objects that look alike beside each other")
         row(panel, "offer").btn(
             "compute", label="Compute the map", on_click=self.on_map_compute, variant="contained", icon="bubble_chart"
         )
-        jobs(panel, self.on_map_made)
+        jobs(ctx, panel, self.on_map_made)
 
     def _render_map_options(
         self, ctx: Any, panel: types.Object, indexes: dict[str, str], known: dict[str, str]
@@ -75,14 +75,14 @@ class MapTab:
 
     def _render_notices(self, ctx: Any, panel: types.Object, shown: Any) -> None:
         lassoed = ctx.panel.get_state("map.lassoed")
-        words = [f"{shown.total:,} objects"]
+        words = [_forms.plural(shown.total, "object")]
         if len(shown) < shown.total:
-            words = [f"{len(shown):,} of {shown.total:,} objects shown, chosen at random"]
+            words = [f"{len(shown):,} of {words[0]} shown, chosen at random"]
         words.append(f"{lassoed:,} in the grid" if lassoed else "draw around points to see them in the grid")
         panel.md(" · ".join(words), name="map_count")
         if shown.missing:
-            are = "object is" if shown.missing == 1 else "objects are"
-            self._offer_map(panel, f"{shown.missing:,} {are} newer than this map")
+            newer = _forms.plural(shown.missing, "object is", "objects are")
+            self._offer_map(ctx, panel, f"{newer} newer than this map")
 
     def _render_plot(self, ctx: Any, panel: types.Object, shown: Any) -> None:
         picked = (ctx.panel.get_state("map.picked") or {}).get("id")
@@ -158,10 +158,10 @@ class MapTab:
         indexes = _forms.object_indexes(ctx)
         brain_key = self._map_index(ctx, indexes)
         known = visualizations(ctx, indexes[brain_key])
-        params = {"brain_key": brain_key, "method": "umap", "quiet": True}
+        params = {"brain_key": brain_key, "method": "umap", "view_target": "DATASET"}
         if f"{brain_key}_umap" in known:
             params |= {"overwrite": True, "confirm": True}
-        ctx.trigger(f"{PLUGIN}/visualize_objects", {**params, "view_target": "DATASET"})
+        begin(ctx, "visualize_objects", params)
 
     @told
     def on_map_point(self, ctx: Any) -> None:
@@ -234,5 +234,6 @@ def _token(shown: Any) -> str:
 
 
 def _remembered(view: Any) -> str | None:
-    stages = json_util.dumps(view._serialize())
-    return stages if view._stages and len(stages) <= LONGEST_VIEW else None
+    stages = view._serialize()  # of patches, with the stage that makes them
+    text = json_util.dumps(stages)
+    return text if stages and len(text) <= LONGEST_VIEW else None

@@ -24,7 +24,6 @@ NOTHING_FOUND = (
     "The index's model found no object in this photo. Search for the whole photo, or give one in which the object "
     "is larger; a model that looks at crops finds no objects at all, so crop the photo to the object first"
 )
-NO_CLASS = "The whole photo has no class. Choose “all classes” or “chosen classes” under “Among”"
 HOW_TO_PICK = "Click one of the numbered boxes, or “Whole photo”"
 
 
@@ -171,10 +170,7 @@ class PhotoTab:
         """The object of an outside photo that a query is for, if it is for one."""
         if not query.get("photo"):
             return []
-        chosen = _photos.candidate(ctx, query["photo"], query.get("candidate"))
-        if chosen.label is None and self._options(ctx).get("scope") in ("same_class", "other_classes"):
-            raise simfind.OptionError(NO_CLASS)
-        return [chosen]
+        return [_photos.candidate(ctx, query["photo"], query.get("candidate"))]
 
 
 def _is_size(given: Any) -> bool:

@@ -11,7 +11,7 @@ import fiftyone.operators.types as types
 import fiftyone_simfind as simfind
 
 from .. import _forms, _reports
-from ._common import PLUGIN, alert, choices, jobs, part, row, told
+from ._common import PLUGIN, alert, begin, choices, jobs, part, row, told
 from ._quality_plot import MAX_CLASSES, heatmap, heatmap_layout, labels, per_class, summary
 
 LABELS = (fo.StringField, fo.IntField, fo.BooleanField)
@@ -61,7 +61,7 @@ class QualityTab:
             choices(form, "label_attr", "Right if it has the same", {name: name for name in known}, known[0])
         form.bool("exclude_same_image", label="Other images only", default=True)
         form.btn("measure", label="Measure", on_click=self.on_quality_measure, variant="contained", icon="insights")
-        jobs(panel, self.on_quality_look)
+        jobs(ctx, panel, self.on_quality_look)
 
     def _render_age(self, ctx: Any, panel: types.Object, about: dict[str, Any]) -> None:
         when = datetime.fromtimestamp(about["measured"]).strftime("%Y-%m-%d %H:%M")
@@ -167,11 +167,11 @@ class QualityTab:
     def on_quality_measure(self, ctx: Any) -> None:
         """Have the search measured as the form says."""
         given = ctx.panel.get_state("quality") or {}
-        params = {"brain_key": self._quality_index(ctx), "quiet": True}
+        params = {"brain_key": self._quality_index(ctx), "view_target": "DATASET"}
         params["exclude_same_image"] = given.get("exclude_same_image", True)
         if given.get("label_attr"):
             params["label_attr"] = given["label_attr"]
-        ctx.trigger(f"{PLUGIN}/evaluate_retrieval", {**params, "view_target": "DATASET"})
+        begin(ctx, "evaluate_retrieval", params)
 
     @told
     def on_quality_cell(self, ctx: Any) -> None:
@@ -243,8 +243,9 @@ def _counted(pairs: list[Any], cell: tuple[Any, Any]) -> str:
     if not pairs:
         several = "(others)" in cell
         return "these are several classes together, and have no pairs" if several else "no such pairs"
-    many = f"the first {MAX_PAIRS} of {len(pairs):,} pairs" if len(pairs) > MAX_PAIRS else f"{len(pairs):,} pairs"
-    return ("1 pair" if len(pairs) == 1 else many) + ", the most similar first"
+    many = _forms.plural(len(pairs), "pair")
+    shown = f"the first {MAX_PAIRS} of {many}" if len(pairs) > MAX_PAIRS else many
+    return f"{shown}, the most similar first"
 
 
 def _pair(pair: Any, asked: str, found: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import fiftyone_simfind as simfind
 
 from .. import _jobs, _weights
 from . import _steps
-from ._common import PLUGIN, alert, choices, jobs, part, row, told
+from ._common import PLUGIN, alert, begin, choices, jobs, part, row, told
 
 TARGETS = {"DATASET": "all images", "CURRENT_VIEW": "the view in the grid", "SELECTED_SAMPLES": "the ticked images"}
 WHEN = {"now": "now", "scheduled": "scheduled, for “fiftyone delegated launch”"}
@@ -81,7 +81,7 @@ class SetupTab:
             alert(panel, "no_images", "This dataset has no images. Add some to it first", "warning")
         else:
             self._render_steps(ctx, panel, seen)
-        jobs(panel, self.on_setup_done)
+        jobs(ctx, panel, self.on_setup_done)
 
     def _render_steps(self, ctx: Any, panel: types.Object, seen: dict) -> None:
         missing = self._missing(ctx)
@@ -145,14 +145,15 @@ class SetupTab:
         ctx.prompt(f"{PLUGIN}/{OPERATORS[step]}", params=self._params(ctx, step))
 
     def _start(self, ctx: Any, step: str) -> None:
-        uri, params = f"{PLUGIN}/{OPERATORS[step]}", self._params(ctx, step)
+        params = self._params(ctx, step)
         if ctx.panel.get_state("run.when") == "scheduled":
+            uri = f"{PLUGIN}/{OPERATORS[step]}"
             # With its "operator_uri", as the App would: what a form may not load is refused on the queue, too.
             asked = {"view": ctx.view, "selected": ctx.selected, "operator_uri": uri, "params": params}
             foo.execute_operator(uri, asked, request_delegation=True)
             ctx.ops.notify("Scheduled. “fiftyone delegated launch” runs it", variant="success")
         else:
-            ctx.trigger(uri, {**params, "quiet": True})
+            begin(ctx, OPERATORS[step], params)
 
     def _params(self, ctx: Any, step: str) -> dict[str, Any]:
         """What an operator is given: the field or its index, and the options beside the steps."""

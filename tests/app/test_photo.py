@@ -154,7 +154,7 @@ def test_a_photo_can_be_pasted_or_dropped(showroom, panel, photo, candidates, ev
 def test_options_are_those_of_the_search(showroom, panel, photo, candidates):
     panel.give(photo)
     panel.fill("Matches", "7")
-    panel.choose("Among", "same class")
+    panel.choose("Class of the matches", "the same as the query")
     panel.pick(1)
     panel.wait_found(simfind.search(showroom.dataset, candidates[1], k=7, scope="same_class").ids)
     panel.fill("Matches", "3")

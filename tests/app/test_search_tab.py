@@ -49,7 +49,7 @@ def test_options_are_those_of_the_sdk(showroom, grid, panel, picture):
     query = showroom.common(grid.ids())
     select(panel, grid, query)
     panel.fill("Matches", "9")
-    panel.choose("Among", "other classes")
+    panel.choose("Class of the matches", "others than the query")
     panel.choose("Alike in", "colours")
     panel.tick("One per image")
     panel.press("Search")
@@ -64,7 +64,7 @@ def test_chosen_classes_are_the_only_ones_found(showroom, grid, panel):
     query = showroom.common(grid.ids())
     label = next(m.label for m in simfind.search(showroom.dataset, query, k=200, scope="other_classes"))
     select(panel, grid, query)
-    panel.field("Only these classes").fill(label)
+    panel.field("Only named classes (empty: no limit)").fill(label)
     panel.page.get_by_role("option", name=label, exact=True).click()
     panel.ops.settle()
     panel.press("Search")
@@ -73,7 +73,7 @@ def test_chosen_classes_are_the_only_ones_found(showroom, grid, panel):
 
 def test_a_minimum_score_that_nothing_reaches_is_said(showroom, grid, panel, picture):
     select(panel, grid, showroom.common(grid.ids()))
-    panel.fill("Minimum score", "0.9999")
+    panel.fill("Minimum score (−1 to 1)", "0.9999")
     panel.press("Search")
     expect(panel.content).to_contain_text("No object matches. Lower the minimum score")
     picture("panel-nothing-found")
@@ -145,6 +145,52 @@ def test_matches_are_exported(showroom, grid, panel, page):
     lines = list(csv.DictReader(saved.value.path().read_text().splitlines()))
     assert [line["label_id"] for line in lines] == found.ids
     assert [float(line["score"]) for line in lines] == found.scores
+
+
+def test_what_was_found_below_the_fold_is_scrolled_to(showroom, grid, panel, picture):
+    panel.page.set_viewport_size({"width": 1920, "height": 760})
+    query = showroom.common(grid.ids(4))
+    select(panel, grid, query)
+    panel.press("Search")
+    found = simfind.search(showroom.dataset, query).ids
+    panel.wait_found(found)
+    crops = panel.strip(1).locator("[data-cy=simfind-crop]")
+    expect(crops.first).to_be_in_viewport(ratio=1)
+    expect(panel.content.get_by_text("most similar first")).to_be_in_viewport()
+    picture("panel-scrolled")
+    crops.last.scroll_into_view_if_needed()
+    crops.last.get_by_role("button", name="Search for this one").click()
+    panel.wait_found(simfind.search(showroom.dataset, found[-1]).ids)
+    expect(crops.first).to_be_in_viewport(ratio=1)
+
+
+def test_a_cross_on_a_picture_of_the_query_takes_it_out(showroom, grid, panel, picture):
+    first, second, third = grid.ids()[:3]
+    select(panel, grid, first, second)
+    select(panel, grid, third, modifiers=["Alt"])
+    wanted = panel.strip().locator("[data-cy=simfind-crop]")
+    wanted.nth(1).get_by_role("button", name="Remove").click()
+    wait_until(lambda: panel.ids(panel.strip()) == [first, third], panel.page)
+    panel.ops.settle()
+    assert grid.selected() == [first, third]
+    panel.press("Search")
+    panel.wait_found(simfind.search(showroom.dataset, first, negatives=[third]).ids)
+    picture("panel-crosses")
+    cross = wanted.last.get_by_role("button", name="Remove")
+    cross.focus()
+    panel.page.keyboard.press("Enter")
+    panel.wait_found(simfind.search(showroom.dataset, first).ids)
+    assert panel.ids(panel.strip()) == [first]
+
+
+def test_the_button_above_the_grid_fills_the_panel(app, showroom, grid, panel, ops):
+    query = showroom.common(grid.ids())
+    select(panel, grid, query)
+    ops.button("sort_by_similarity")
+    found = simfind.search(showroom.dataset, query).ids
+    wait_shown(app, grid, found)
+    panel.wait_found(found)
+    assert panel.ids(panel.strip()) == [query]
 
 
 def test_without_a_selection_the_panel_says_how_to_select(panel):

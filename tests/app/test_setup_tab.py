@@ -92,6 +92,7 @@ def test_from_images_alone_to_a_search_with_one_button(app, images, open_panel, 
     panel.choose("Model", OWN)
     picture("panel-setup-empty")
     click(panel, "Make objects searchable")
+    expect(panel.content).to_contain_text("tarting, loading the model")
     panel.content.get_by_role("progressbar").wait_for()
     picture("panel-setup-progress")
     wait_state(panel, "index", "done")
@@ -181,7 +182,7 @@ def test_what_is_cancelled_keeps_what_it_did_and_goes_on_later(open_panel, page,
 
 def test_a_model_that_is_not_there_is_told_of(images, open_panel, picture):
     panel = open_panel(images)
-    panel.choose("Model", "yolo11x.pt")
+    panel.choose("Model", "yolo11x.pt (is downloaded first)")
     panel.press("Make objects searchable")
     expect(panel.content.locator("[role=alert]")).to_contain_text("cannot load")
     picture("panel-setup-failed")

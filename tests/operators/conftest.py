@@ -206,6 +206,11 @@ class Panel:
             elif operator == "show_panel_output":
                 self.shown = given["output"]["type"]["properties"]
 
+    @property
+    def found(self):
+        """The ids of what was found last."""
+        return [match["id"] for match in self.state["search"]["found"]]
+
     def view(self, name):
         """How a part is drawn, with what."""
         return self.shown[name]["view"]

@@ -76,8 +76,12 @@ def test_drawing_around_points_shows_their_objects_in_the_order_of_the_dataset(p
     assert "3 in the grid" in panel.words()
 
 
-def test_clearing_shows_the_view_again_that_was_there_before(panel_of, mapped):
-    before = mapped.to_patches("objects").limit(3)
+@pytest.mark.parametrize(
+    "view",
+    [lambda all: all.to_patches("objects"), lambda all: all.to_patches("objects").limit(3), lambda all: all.limit(1)],
+)
+def test_clearing_shows_the_view_again_that_was_there_before(panel_of, mapped, view):
+    before = view(mapped)
     panel = panel_of(mapped, "map", view=before)
     panel.do("on_map_lasso", numbers=[1, 2], shown=token(panel))
     panel.do("on_map_clear")

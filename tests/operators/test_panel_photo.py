@@ -4,7 +4,6 @@ import base64
 import json
 from io import BytesIO
 
-import pydash
 import pytest
 from PIL import Image
 
@@ -12,53 +11,17 @@ import fiftyone_simfind as simfind
 from fiftyone_simfind.showroom.scenes import compose
 
 
-class Panel:
-    """The panel as a browser keeps it.
+def give(panel, content, **more):
+    """Give a photo to the panel, and tell what is wrong with it, if anything is."""
+    if isinstance(content, bytes):
+        content = "data:image/png;base64," + base64.b64encode(content).decode()
+    panel.do("on_photo_given", content=content, **more)
+    return panel.state["photo"].get("problem")
 
-    Attributes:
-        state: what the browser sends with every event
-        shown: the panel's parts as they were drawn last, by name
-        told: the messages that popped up
-    """
 
-    def __init__(self, app, dataset):
-        self.app, self.dataset = app, dataset
-        self.state, self.shown, self.told = {"tab": "photo"}, {}, []
-
-    def do(self, method, **params):
-        """Have the panel handle an event; gives what its handler returned."""
-        answer = self.app(
-            self.dataset,
-            "object_search",
-            {**params, "__method__": method, "panel_id": "panel", "panel_state": json.loads(json.dumps(self.state))},
-        )
-        assert answer.error is None
-        for operator, given in answer.requests:
-            if operator == "patch_panel_state":
-                for path, value in given["state"].items():
-                    pydash.set_(self.state, path, value)
-            elif operator == "show_panel_output":
-                self.shown = given["output"]["type"]["properties"]
-        self.told = answer.told()
-        return answer.results
-
-    def give(self, content, **more):
-        """Give a photo, and tell what is wrong with it, if anything is."""
-        if isinstance(content, bytes):
-            content = "data:image/png;base64," + base64.b64encode(content).decode()
-        self.do("on_photo_given", content=content, **more)
-        return pydash.get(self.state, "photo.problem")
-
-    @property
-    def key(self):
-        return pydash.get(self.state, "photo.key")
-
-    @property
-    def found(self):
-        return [match["id"] for match in self.state["search"]["found"]]
-
-    def view(self, name):
-        return self.shown[name]["view"]
+def key_of(panel):
+    """What the server calls the photo that was given."""
+    return panel.state["photo"].get("key")
 
 
 @pytest.fixture(scope="module")
@@ -81,9 +44,9 @@ def scenes(originals):
 
 
 @pytest.fixture
-def panel(app, scenes, settings):
+def panel(panel_of, scenes, settings):
     settings()
-    return Panel(app, scenes)
+    return panel_of(scenes, "photo")
 
 
 @pytest.fixture
@@ -109,11 +72,11 @@ def pictures(app, dataset, **params):
 
 
 def test_every_object_of_a_photo_and_the_whole_of_it_find_what_the_sdk_finds(panel, scenes, photo):
-    assert panel.give(photo) is None
+    assert give(panel, photo) is None
     candidates = simfind.detect_query(photo, samples=scenes)
     assert len(candidates) > 2
     for number, candidate in enumerate(candidates):
-        panel.do("on_photo_pick", photo=panel.key, candidate=number)
+        panel.do("on_photo_pick", photo=key_of(panel), candidate=number)
         assert panel.found == simfind.search(scenes, candidate).ids
         assert panel.view("photo_part")["chosen"] == number
 
@@ -121,10 +84,10 @@ def test_every_object_of_a_photo_and_the_whole_of_it_find_what_the_sdk_finds(pan
 def test_a_photo_is_kept_for_an_hour_beside_the_dataset_and_not_in_the_panels_state(panel, scenes, photo):
     scenes.reload()
     before = scenes.values("filepath"), list(scenes.get_field_schema(flat=True)), scenes.last_modified_at
-    panel.give(photo)
+    give(panel, photo)
     store, keys = kept(scenes)
-    assert keys == [panel.key]
-    facts = store.get_metadata(panel.key)
+    assert keys == [key_of(panel)]
+    facts = store.get_metadata(key_of(panel))
     assert (facts["expires_at"] - facts["created_at"]).total_seconds() == pytest.approx(3600, abs=60)
     assert len(json.dumps(panel.state)) < 1000
     scenes.reload()
@@ -132,8 +95,8 @@ def test_a_photo_is_kept_for_an_hour_beside_the_dataset_and_not_in_the_panels_st
 
 
 def test_the_browser_gets_a_picture_and_boxes_and_no_vectors(app, panel, scenes, photo):
-    panel.give(photo)
-    shown = pictures(app, scenes, photo=panel.key)
+    give(panel, photo)
+    shown = pictures(app, scenes, photo=key_of(panel))
     candidates = simfind.detect_query(photo, samples=scenes)
     assert [found["label"] for found in shown["objects"]] == [candidate.label for candidate in candidates]
     assert {key for found in shown["objects"] for key in found} == {"label", "confidence", "bounding_box"}
@@ -142,25 +105,25 @@ def test_the_browser_gets_a_picture_and_boxes_and_no_vectors(app, panel, scenes,
 
 
 def test_the_object_of_a_photo_is_pictured_beside_objects_of_the_dataset(app, panel, scenes, photo):
-    panel.give(photo)
-    panel.do("on_photo_pick", photo=panel.key, candidate=0)
+    give(panel, photo)
+    panel.do("on_photo_pick", photo=key_of(panel), candidate=0)
     panel.do("on_search_more", id=panel.found[1])
     (first, second) = panel.view("query")["items"]
-    assert (first["id"], second["id"]) == (f"{panel.key}/0", panel.state["search"]["query"]["ids"][0])
-    names = [first["id"], second["id"], f"{panel.key}/99", "photo:none/0"]
+    assert (first["id"], second["id"]) == (f"{key_of(panel)}/0", panel.state["search"]["query"]["ids"][0])
+    names = [first["id"], second["id"], f"{key_of(panel)}/99", "photo:none/0"]
     found = pictures(app, scenes, brain_key="simfind", ids=names)["pictures"]
     assert set(found) == {first["id"], second["id"]}
     assert all(picture.startswith("data:image/jpeg;base64,") for picture in found.values())
 
 
 def test_a_match_is_searched_for_in_turn_without_the_photo(panel, scenes, photo):
-    panel.give(photo)
-    panel.do("on_photo_pick", photo=panel.key, candidate=0)
+    give(panel, photo)
+    panel.do("on_photo_pick", photo=key_of(panel), candidate=0)
     match = panel.found[1]
     panel.do("on_search_again", id=match)
     assert panel.found == simfind.search(scenes, match).ids
     assert [item["id"] for item in panel.view("query")["items"]] == [match]
-    assert (panel.view("photo_part")["photo"], panel.view("photo_part")["chosen"]) == (panel.key, None)
+    assert (panel.view("photo_part")["photo"], panel.view("photo_part")["chosen"]) == (key_of(panel), None)
     panel.do("on_search_back")
     assert panel.view("photo_part")["chosen"] == 0
 
@@ -184,7 +147,7 @@ def test_a_match_is_searched_for_in_turn_without_the_photo(panel, scenes, photo)
     ids=lambda value: str(value)[:20] if not isinstance(value, bytes) else value[:8].decode("latin-1"),
 )
 def test_what_is_no_photo_is_refused_in_words_and_not_kept(panel, scenes, content, words):
-    problem = panel.give(content)
+    problem = give(panel, content)
     assert words in problem
     assert "Traceback" not in problem
     assert panel.view("photo_part")["problem"] == problem
@@ -193,76 +156,76 @@ def test_what_is_no_photo_is_refused_in_words_and_not_kept(panel, scenes, conten
 
 def test_a_photo_with_more_bytes_than_allowed_is_refused(panel, scenes, settings, photo):
     settings(max_upload_mb=0.0625)
-    assert "more than 0.0625 MB" in panel.give(photo)
+    assert "more than 0.0625 MB" in give(panel, photo)
     assert kept(scenes)[1] == []
 
 
 def test_a_photo_with_more_pixels_than_allowed_is_refused(panel, settings):
     settings(max_megapixels=0.05)
-    assert "320 x 240 pixels" in panel.give(encoded(Image.new("RGB", (320, 240))))
-    assert panel.give(encoded(Image.new("RGB", (160, 120)))) is None
+    assert "320 x 240 pixels" in give(panel, encoded(Image.new("RGB", (320, 240))))
+    assert give(panel, encoded(Image.new("RGB", (160, 120)))) is None
 
 
 def test_a_good_photo_takes_the_problem_away(panel, photo):
-    assert panel.give("") is not None
-    assert panel.give(photo) is None
+    assert give(panel, "") is not None
+    assert give(panel, photo) is None
     assert panel.view("photo_part")["problem"] is None
 
 
 def test_a_photo_without_objects_offers_the_whole_of_it(panel, scenes):
     blank = encoded(Image.new("RGB", (320, 240), "white"))
-    panel.give(blank)
+    give(panel, blank)
     assert "Search for the whole photo" in panel.view("photo_part")["notes"][0]
-    panel.do("on_photo_pick", photo=panel.key, candidate=0)
+    panel.do("on_photo_pick", photo=key_of(panel), candidate=0)
     (whole,) = simfind.detect_query(blank, samples=scenes)
     assert panel.found == simfind.search(scenes, whole).ids
 
 
 def test_a_photo_that_was_scaled_down_is_said_to_be(panel, photo):
-    panel.give(photo, before=[6400, 4800])
+    give(panel, photo, before=[6400, 4800])
     assert panel.view("photo_part")["notes"] == ["Scaled down from 6,400 x 4,800 to 640 x 480 pixels to be sent"]
     for strange in ("6400", [1], [1, "2"], {"0": 1}, [None, None]):
-        panel.give(photo, before=strange)
+        give(panel, photo, before=strange)
         assert panel.view("photo_part")["notes"] == []
 
 
 @pytest.mark.parametrize("number", [-1, 99, "1", None, True, 1.5, [0], {"$gt": 0}])
 def test_an_object_that_a_photo_does_not_have_is_refused_in_words(panel, photo, number):
-    panel.give(photo)
-    panel.do("on_photo_pick", photo=panel.key, candidate=number)
-    assert "the photo has no object" in panel.told[0]
+    give(panel, photo)
+    panel.do("on_photo_pick", photo=key_of(panel), candidate=number)
+    assert "the photo has no object" in panel.answer.told()[0]
     assert "found" not in panel.state.get("search", {})
 
 
 @pytest.mark.parametrize("key", ["photo:" + 32 * "0", "job:detect_objects", "", None, 5, {"$ne": 1}, ["photo"]])
 def test_a_photo_that_is_not_kept_is_asked_for_again(app, panel, scenes, key):
     panel.do("on_photo_pick", photo=key, candidate=0)
-    assert panel.told == ["This photo is no longer kept. Give it again"]
+    assert panel.answer.told() == ["This photo is no longer kept. Give it again"]
     if key:
         assert pictures(app, scenes, photo=key) == {"photo": key, "gone": True}
 
 
-def test_a_photo_of_another_dataset_is_not_there(app, panel, photo, indexed):
-    panel.give(photo)
-    other = Panel(app, indexed)
-    other.do("on_photo_pick", photo=panel.key, candidate=0)
-    assert other.told == ["This photo is no longer kept. Give it again"]
+def test_a_photo_of_another_dataset_is_not_there(panel_of, panel, photo, indexed):
+    give(panel, photo)
+    other = panel_of(indexed, "photo")
+    other.do("on_photo_pick", photo=key_of(panel), candidate=0)
+    assert other.answer.told() == ["This photo is no longer kept. Give it again"]
 
 
 def test_a_photo_is_given_again_when_its_index_was_made_anew(panel, scenes, photo):
-    panel.give(photo)
+    give(panel, photo)
     simfind.build_index(scenes, "objects", overwrite=True)
-    panel.do("on_photo_pick", photo=panel.key, candidate=0)
-    assert panel.told == ["The index was made anew since this photo was looked at. Give the photo again"]
+    panel.do("on_photo_pick", photo=key_of(panel), candidate=0)
+    assert panel.answer.told() == ["The index was made anew since this photo was looked at. Give the photo again"]
 
 
 def test_a_photo_outlives_objects_that_are_added_to_the_index(panel, scenes, photo):
-    panel.give(photo)
+    give(panel, photo)
     added = scenes.first()
     added["objects"].detections.append(added["objects"].detections[0].copy())
     added.save()
     assert simfind.refresh(scenes).indexed == scenes.count("objects.detections")
-    panel.do("on_photo_pick", photo=panel.key, candidate=0)
+    panel.do("on_photo_pick", photo=key_of(panel), candidate=0)
     assert panel.found == simfind.search(scenes, simfind.detect_query(photo, samples=scenes)[0]).ids
 
 
@@ -279,7 +242,7 @@ def test_an_address_is_asked_as_the_settings_say(panel, scenes, settings, monkey
     settings(allow_urls=True, url_hosts=["photos.lan"], max_upload_mb=3)
     panel.do("on_photo_url", url=" http://photos.lan/photo.png ")
     assert asked == [("http://photos.lan/photo.png", {"max_bytes": 3 * 2**20, "allowed_hosts": ("photos.lan",)})]
-    assert kept(scenes)[1] == [panel.key]
+    assert kept(scenes)[1] == [key_of(panel)]
     assert panel.view("photo_part")["no_urls"] is None
 
 
@@ -298,7 +261,7 @@ def test_weights_that_forms_may_not_load_are_not_loaded_for_a_photo_either(panel
     field = scenes.get_field("objects.detections.embedding")
     field.info = {**field.info, "simfind": {**field.info["simfind"], "weights": str(weights)}}
     field.save()
-    assert "weights_folders" in panel.give(photo)
+    assert "weights_folders" in give(panel, photo)
 
 
 def test_an_error_of_the_model_is_one_sentence(panel, monkeypatch, photo):
@@ -306,44 +269,44 @@ def test_an_error_of_the_model_is_one_sentence(panel, monkeypatch, photo):
         raise RuntimeError("CUDA out of memory\nand more")
 
     monkeypatch.setattr(simfind, "detect_query", fail)
-    assert panel.give(photo) == "RuntimeError: CUDA out of memory (more is in the server's log)"
+    assert give(panel, photo) == "RuntimeError: CUDA out of memory (more is in the server's log)"
 
 
 def test_the_whole_photo_has_no_class_to_keep_to(panel, photo, scenes):
-    panel.state["options"] = {"first": {"scope": "same_class"}}
-    panel.give(photo)
-    panel.do("on_photo_pick", photo=panel.key, candidate=len(simfind.detect_query(photo, samples=scenes)) - 1)
-    assert panel.told == ["The whole photo has no class. Choose “all classes” or “chosen classes” under “Among”"]
+    panel.state["options"] = {"kinds": {"scope": "same_class"}}
+    give(panel, photo)
+    panel.do("on_photo_pick", photo=key_of(panel), candidate=len(simfind.detect_query(photo, samples=scenes)) - 1)
+    assert panel.answer.told() == ["The whole photo has no class. Choose “any class” under “Class of the matches”"]
 
 
 def test_search_without_an_object_says_how_to_pick_one(panel, photo):
-    panel.give(photo)
+    give(panel, photo)
     panel.do("on_photo_search")
-    assert panel.told == ["Click one of the numbered boxes, or “Whole photo”"]
+    assert panel.answer.told() == ["Click one of the numbered boxes, or “Whole photo”"]
 
 
 def test_another_index_asks_the_browser_for_the_photo_again(panel, scenes, photo):
     simfind.build_index(scenes, "objects", brain_key="second")
-    panel.give(photo)
-    before = panel.key
+    give(panel, photo)
+    before = key_of(panel)
     panel.state["photo_form"] = {"brain_key": "second"}
     panel.do("on_photo_index")
-    assert (panel.key, panel.view("photo_part")["again"]) == (None, before)
-    panel.give(photo)
+    assert (key_of(panel), panel.view("photo_part")["again"]) == (None, before)
+    give(panel, photo)
     assert panel.state["photo"]["brain_key"] == "second"
 
 
 def test_the_index_of_the_search_is_the_one_that_a_photo_is_for(panel, scenes, photo):
     simfind.build_index(scenes, "objects", brain_key="second")
     panel.state["search"] = {"query": {"ids": ["x"], "brain_key": "second"}}
-    panel.give(photo)
+    give(panel, photo)
     assert panel.state["photo"]["brain_key"] == "second"
 
 
-def test_without_an_index_the_tab_says_what_to_do(app, toys, settings, photo):
+def test_without_an_index_the_tab_says_what_to_do(panel_of, toys, settings, photo):
     settings()
-    panel = Panel(app, toys)
-    problem = panel.give(photo)
+    panel = panel_of(toys, "photo")
+    problem = give(panel, photo)
     assert "“Set up” makes one" in problem
     assert "“Set up” makes one" in panel.view("none")["label"]
 

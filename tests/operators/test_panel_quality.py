@@ -54,6 +54,7 @@ def test_the_numbers_are_those_of_an_evaluation(panel, measured):
     shown = {card["name"]: card["value"] for card in panel.view("means")["cards"]}
     assert shown == {name: f"{report.means[name]:.3f}" for name in shown}
     assert {"P@1", "P@5", "P@10", "recall@10", "mAP@100", "R-precision"} <= set(shown)
+    assert all(card["about"].endswith(".") for card in panel.view("means")["cards"])
     lines = {line["class"]: line for line in panel.shown["classes_table"]["default"]}
     assert lines["mug"]["P@5"] == f"{report.per_class().loc['mug', 'P@5']:.3f}"
     heat = panel.view("quality_plot")["data"][0]

@@ -1,7 +1,78 @@
 """The panel's tab "Set up" without a browser."""
 
+import json
+import time
+
 import pytest
 from fiftyone.operators.delegated import DelegatedOperationService
+
+
+@pytest.fixture
+def kept(tmp_path, monkeypatch):
+    """Puts weights where ultralytics looks for them: the working folder, or the folder in its settings; or PyTorch."""
+    for name in ("TORCH_HOME", "YOLO_CONFIG_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+
+    def kept(path):
+        file = tmp_path / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps({"weights_dir": str(tmp_path / "own")}) if path.endswith(".json") else "weights")
+
+    return kept
+
+
+def models(panel):
+    """What the models are shown as, in their order."""
+    return [choice["label"] for choice in panel.shown["run"]["type"]["properties"]["model"]["view"]["choices"]]
+
+
+def test_each_model_is_said_to_be_here_or_to_be_downloaded_and_those_here_come_first(panel_of, photos, kept):
+    panel = panel_of(photos, "setup")
+    panel.do("on_setup_look")
+    assert models(panel)[0] == "yolo11n.pt (is downloaded first)"
+    kept("work/yolo11s.pt")
+    kept("YOLO_CONFIG_DIR/Ultralytics/settings.json")
+    kept("own/yolo11l.pt")
+    panel.do("on_setup_look")
+    here = ["yolo11s.pt (on this machine)", "yolo11l.pt (on this machine)"]
+    assert models(panel)[:3] == [*here, "yolo11n.pt (is downloaded first)"]
+    panel.do("on_setup_step", step="detect")
+    assert panel.asked("@simfind/objects/detect_objects")["model"] == "yolo11s.pt"
+
+
+def test_a_network_that_looks_at_crops_is_here_when_pytorch_has_it(panel_of, toys, kept):
+    kept("TORCH_HOME/hub/checkpoints/vgg16_bn-6c64b313.pth")
+    kept("TORCH_HOME/hub/checkpoints/resnet18-f37072fd.pth")
+    kept("TORCH_HOME/hub/checkpoints/efficientnet_b0_rwightman-7f5810bc.pth")
+    toys.delete_sample_field("objects.detections.embedding")
+    panel = panel_of(toys, "setup")
+    panel.do("on_setup_look")
+    here = [words.partition(",")[0] for words in models(panel) if words.endswith("of crops (on this machine)")]
+    assert here == ["efficientnet_b0", "resnet18"]
+
+
+def test_what_was_started_is_said_to_start_until_another_tab_is_looked_at(panel_of, photos):
+    panel = panel_of(photos, "setup")
+    panel.do("on_setup_look")
+    assert panel.view("jobs")["starting"] is None
+    panel.do("on_setup_all")
+    assert panel.view("jobs")["starting"]["operator"] == "detect_objects"
+    assert time.time() - panel.view("jobs")["starting"]["at"] < 60
+    panel.do("on_tab", tab="setup")
+    assert panel.view("jobs")["starting"] is None
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Images and nothing else."""
+    from fiftyone_simfind.showroom.dataset import load
+
+    dataset = load(2, folder=tmp_path / "photos")
+    dataset.delete_sample_field("ground_truth")
+    yield dataset
+    dataset.delete()
 
 
 @pytest.fixture

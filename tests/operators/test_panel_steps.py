@@ -51,6 +51,14 @@ def test_boxes_that_lack_vectors_are_counted_but_for_those_that_can_have_none():
     assert lines(overview(objects=9, vectors=8, impossible=1))["vectors"]["state"] == "done"
 
 
+def test_one_of_a_kind_is_counted_as_one():
+    found = lines(overview(objects=1, unseen=1, vectors=0, index=index(), next_step="detect"))
+    assert found["objects"]["title"] == "1 object"
+    assert found["objects"]["detail"].endswith("1 was not looked at yet")
+    assert lines(overview(objects=2, vectors=1))["vectors"]["title"] == "1 vector in “embedding”"
+    assert lines(overview(objects=2, vectors=1))["vectors"]["detail"].endswith("1 box has none")
+
+
 def test_vectors_want_an_index_before_a_map():
     found = lines(overview(next_step="build_index"))
     assert found["index"]["next"]
