@@ -21,7 +21,7 @@ from pymongo import uri_parser
 
 from fiftyone_simfind import _cluster_task, _fields
 from fiftyone_simfind._cluster_task import Job, Part
-from fiftyone_simfind._types import EmbedReport
+from fiftyone_simfind._types import GIVEN_CORES, EmbedReport
 from fiftyone_simfind.errors import ClusterError, OptionError, PackageError, SimfindError
 from fiftyone_simfind.numerics import ids as nid
 
@@ -30,7 +30,6 @@ SMALLEST_PART = 20  # a part costs about a tenth of a second on top of its image
 PARTS_EACH = 16  # parts that a worker gets in a run, at least, so that all end at about the same time
 CORES = 8  # of a worker: Python's share of the work, which one core does, keeps no more of them busy
 RETRIES = 3  # of a part whose worker died or lost the database
-CANCEL_SECONDS = 30  # for workers to write what they have when the caller is interrupted
 STORE = 100 << 20  # bytes of shared memory of a Ray of our own, which carries ids only
 
 
@@ -143,8 +142,8 @@ def _database(ray: Any) -> str:
     return ", ".join(hosts)
 
 
-def _environment() -> dict[str, str]:
-    """What makes FiftyOne use the database of the caller, and change nothing in it but samples."""
+def _environment(cores: int) -> dict[str, str]:
+    """What makes a worker use the cores that it has and the database of the caller, and change samples alone in it."""
     uri = fo.config.database_uri or "mongodb://{}:{}".format(*odm.get_db_conn().client.address)
     return {
         "FIFTYONE_DATABASE_URI": uri,
@@ -152,6 +151,7 @@ def _environment() -> dict[str, str]:
         "FIFTYONE_DATABASE_VALIDATION": str(fo.config.database_validation).lower(),
         "FIFTYONE_DATABASE_ADMIN": "false",
         "FIFTYONE_DO_NOT_TRACK": "true",
+        GIVEN_CORES: str(max(cores, 1)),
     }
 
 
@@ -168,7 +168,7 @@ def _do(
         name=f"simfind.{job.verb}",
         max_retries=RETRIES,
         retry_exceptions=[_cluster_task.LostDatabase],
-        runtime_env={"env_vars": _environment()},
+        runtime_env={"env_vars": _environment(int(needs["num_cpus"]))},
         **needs,
     )
     shared = ray.put(job)
@@ -180,7 +180,13 @@ def _do(
             report.objects += found.objects
             report.without_vector += found.without_vector
             report.failures.update(found.failures)
+            report.engine = _together(report.engine, found.engine)
             bar.update(count=len(part.samples))
+
+
+def _together(engines: str | None, engine: str | None) -> str | None:
+    """The engines of several workers, whose machines may have different ones."""
+    return ", ".join(sorted({*(engines or "").split(", "), engine or ""} - {""})) or None
 
 
 def _needs(ray: Any, device: str | None) -> tuple[dict[str, float], int]:
@@ -217,8 +223,6 @@ def _finished(
     finally:
         for ref in running:
             ray.cancel(ref)  # as Ctrl-C: the verb writes what it has
-        if running:
-            ray.wait(list(running), num_returns=len(running), timeout=CANCEL_SECONDS)
 
 
 def _result(ray: Any, ref: Any, part: Part) -> EmbedReport:

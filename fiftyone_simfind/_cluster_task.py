@@ -65,6 +65,8 @@ def do(job: Job, part: Part) -> EmbedReport:
     """
     try:
         return _do(job, part)
+    except KeyboardInterrupt:  # cancelled; what was being imported then must not be used by another task
+        raise SystemExit from None
     except SimfindError as error:
         raise type(error)(f'{error} (on machine "{socket.gethostname()}")') from None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fiftyone_simfind import _fields
+from fiftyone_simfind import _cluster, _fields
 from fiftyone_simfind._batches import Batches
 from fiftyone_simfind._types import EmbedReport, Objects
 from fiftyone_simfind.errors import FieldError, OptionError
@@ -64,6 +64,7 @@ def detect(
         FieldError: the field holds labels that this call did not write, and ``overwrite`` is not set
         ModelError: the model cannot be loaded
         OptionError: an option is out of range
+        ClusterError: the cluster cannot be reached, or its machines see no database, images or weights
     """
     options = {name: value for name, value in locals().items() if name != "samples"}
     if not 0 <= confidence_thresh <= 1:
@@ -86,10 +87,10 @@ def detect(
         "confidence_thresh": confidence_thresh,
         "classes": sorted(classes) if classes else None,
     }
+    if cluster:
+        _cluster.require(cluster, model=model, device=device)
     _prepare(view, label_field, embeddings_field, facts, settings, overwrite)
     if cluster:
-        from fiftyone_simfind import _cluster
-
         done = view.count() - view.exists(label_field, False).count()
         return _cluster.run("detect", view, options, cluster, EmbedReport(detector.name, already_done=done))
     todo = _fields.ImageFiles(view, without=label_field)

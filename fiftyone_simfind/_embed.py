@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fiftyone_simfind import _embedding, _fields
+from fiftyone_simfind import _cluster, _embedding, _fields
 from fiftyone_simfind._batches import Batches
 from fiftyone_simfind._types import EmbedReport
 
@@ -64,6 +64,7 @@ def embed(
         FieldError: there is no such field, or it has vectors of another model, and ``overwrite`` is not set
         ModelError: the model cannot be loaded
         OptionError: an option is out of range
+        ClusterError: the cluster cannot be reached, or its machines see no database, images or weights
     """
     options = {name: value for name, value in locals().items() if name != "samples"}
     view = _fields.images(samples)
@@ -75,12 +76,12 @@ def embed(
     size = image_size or (_fields.recorded(view, vectors) or {}).get("image_size") or DEFAULT_IMAGE_SIZE
     embedder = load_embedder(model, image_size=size, device=device, engine="torch" if cluster else engine)
     facts = _fields.model_facts(embedder, model, size)
+    if cluster:
+        _cluster.require(cluster, model=model, device=device)
     _fields.prepare_vectors(view, vectors, facts, overwrite)
     total = _fields.count_boxed(view, path)
     todo = _fields.count_boxed(view, path, missing=embeddings_field)
     if cluster:
-        from fiftyone_simfind import _cluster
-
         options["image_size"] = size
         return _cluster.run("embed", view, options, cluster, EmbedReport(embedder.name, already_done=total - todo))
     report = EmbedReport(embedder.name, already_done=total - todo, engine=getattr(embedder, "engine", None))

@@ -9,6 +9,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+GIVEN_CORES = "SIMFIND_CORES"  # environment variable: how many cores a worker of a cluster was given
+
 
 @dataclass(frozen=True)
 class Objects:

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "fiftyone_simfind"
 
-HEAVY = {"torch", "torchvision", "ultralytics", "umap"}
+HEAVY = {"ray", "torch", "torchvision", "ultralytics", "umap"}
 NOT_ALLOWED = {
     "numerics/*.py": {"fiftyone", "torch", "ultralytics", "fiftyone_simfind._", "fiftyone_simfind.models"},
     "models/*.py": {"fiftyone", "fiftyone_simfind._fields", "fiftyone_simfind._gallery"},

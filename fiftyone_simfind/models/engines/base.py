@@ -11,6 +11,7 @@ import psutil
 import torch
 from numpy.typing import NDArray
 
+from fiftyone_simfind._types import GIVEN_CORES
 from fiftyone_simfind.models.maps import Seen
 
 MAX_STREAMS = 8  # beyond, threads of Python wait for each other more than for the network
@@ -66,8 +67,12 @@ class Source:
 
 
 def cores() -> int:
-    """Cores that this process may use, those apart that are only a second thread of another one."""
+    """Cores that this process may use, those apart that are only a second thread of another one.
+
+    Of a worker of a cluster, which shares its machine with others, those that it was given.
+    """
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    allowed = min(allowed, int(os.environ.get(GIVEN_CORES, allowed)))
     return min(allowed, psutil.cpu_count(logical=False) or allowed)
 
 
