@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,8 +13,10 @@ import torch
 import torchvision
 from numpy.typing import NDArray
 from PIL import Image
+from torch.fx.experimental import optimization
 
 from fiftyone_simfind.errors import ModelError
+from fiftyone_simfind.models import forward
 from fiftyone_simfind.models.crops import Crop, CropEmbedder
 
 # What is taken off each network: its last linear layer, and what else only that layer needs. Of VGG-16, whose two
@@ -49,16 +50,17 @@ class Classifier:
     Args:
         network: gives ``(n, d)`` features of ``(n, 3, size, size)``
         look: what it wants to see
+        name: of the network, for messages
         device: torch device; default is the first GPU, or else the CPU
+        engine: what runs it: one of :data:`fiftyone_simfind.models.forward.NAMES`
     """
 
-    def __init__(self, network: Any, look: Look, device: str | None = None):
-        self._device = torch.device(_device_name(device))
-        self._network = network.float().eval().to(self._device)
+    def __init__(self, network: Any, look: Look, name: str, device: str | None = None, engine: str = "torch"):
         self._look = look
-        self._mean = torch.tensor(look.mean, device=self._device).view(1, 3, 1, 1)
-        self._std = torch.tensor(look.std, device=self._device).view(1, 3, 1, 1)
-        self._lock = threading.Lock()
+        plain = forward.Plain(network, look.mean, look.std)
+        self._forward = forward.load(engine, plain, look.size, torch.device(_device_name(device)), name)
+        self.engine, self.streams = self._forward.name, self._forward.streams
+        self.batch_size = self._forward.batch_size
         self.fill = _color(look.mean)
         self.dim = self([np.zeros((1, 1, 3), np.uint8)]).shape[1]
 
@@ -66,20 +68,17 @@ class Classifier:
         """``(n, dim)`` features of ``n`` crops, each ``(h, w, 3)`` uint8 RGB."""
         square = (self._look.size, self._look.size)
         resized = [Image.fromarray(np.ascontiguousarray(crop)).resize(square, self._look.resample) for crop in crops]
-        pixels = torch.from_numpy(np.stack([np.asarray(picture) for picture in resized]))
-        with self._lock, torch.inference_mode():
-            batch = pixels.to(self._device).permute(0, 3, 1, 2).float() / 255
-            features = self._network((batch - self._mean) / self._std)
-        return features.float().cpu().numpy()
+        return self._forward(np.stack([np.asarray(picture) for picture in resized]))
 
 
-def load(name: str, path: str = "", device: str | None = None) -> CropEmbedder:
+def load(name: str, path: str = "", device: str | None = None, engine: str = "torch") -> CropEmbedder:
     """One of torchvision's networks, by name, as an embedder of crops.
 
     Args:
         name: one of ``HEADS``
         path: file of a state dict; default is torchvision's own weights, from torch's cache or else downloaded
         device: torch device; default is the first GPU, or else the CPU
+        engine: what runs it: one of :data:`fiftyone_simfind.models.forward.NAMES`
 
     Raises:
         ModelError: there is no such file and nothing can be downloaded, or it holds no weights of this network
@@ -97,18 +96,20 @@ def load(name: str, path: str = "", device: str | None = None) -> CropEmbedder:
     resample = Image.Resampling[transforms.interpolation.name]
     look = Look(transforms.crop_size[0], tuple(transforms.mean), tuple(transforms.std), resample)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()[:8]
-    return CropEmbedder(Classifier(network, look, device), f"{name} {digest}")
+    folded = optimization.fuse(network.eval())  # each batch normalization into the convolution before it
+    return CropEmbedder(Classifier(folded, look, name, device, engine), f"{name} {digest}")
 
 
-def of_yolo(yolo: Any, name: str, device: str | None = None) -> CropEmbedder:
+def of_yolo(yolo: Any, name: str, device: str | None = None, engine: str = "torch") -> CropEmbedder:
     """A classification network of ultralytics as an embedder of crops.
 
     Args:
         yolo: ``ultralytics.YOLO`` whose task is ``"classify"``
         name: tells its weights from others
         device: torch device; default is the first GPU, or else the CPU
+        engine: what runs it: one of :data:`fiftyone_simfind.models.forward.NAMES`
     """
-    return CropEmbedder(Classifier(WithoutLinear(yolo.model), _look_of(yolo), device), name)
+    return CropEmbedder(Classifier(WithoutLinear(yolo.model), _look_of(yolo), name, device, engine), name)
 
 
 class WithoutLinear(torch.nn.Module):
@@ -116,7 +117,7 @@ class WithoutLinear(torch.nn.Module):
 
     def __init__(self, model: Any):
         super().__init__()
-        self.model = copy.deepcopy(model)
+        self.model = copy.deepcopy(model).eval().fuse(verbose=False)
         self.model.model[-1].linear = torch.nn.Identity()
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Protocol
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,7 +14,8 @@ from fiftyone_simfind.errors import OptionError
 from fiftyone_simfind.numerics import boxes as bx
 from fiftyone_simfind.numerics import vectors as vx
 
-BATCH_SIZE = 32  # crops in a forward pass
+BATCH_SIZE = 32  # crops in a forward pass, where the network does not say
+CROPS_AN_IMAGE = 4  # that a pass is filled with; images with more make several of it
 FITS = ("squash", "letterbox", "context")
 FIT = "letterbox"  # docs/crops.md has the comparison
 PADDING = 0.0
@@ -27,7 +29,9 @@ Corners = tuple[int, int, int, int]  # left, top, right and bottom, in pixels
 class Features(Protocol):
     """What turns crops into vectors: a network with its transforms.
 
-    ``fill`` is the colour, RGB, that stands for nothing: the mean of the pictures that the network was trained on.
+    ``fill`` is the colour, RGB, that stands for nothing: the mean of the pictures that the network was trained on. It may
+    also have ``batch_size``, crops of a call at most; ``streams``, how many threads may call it at once; and ``engine``,
+    the name of what runs it.
     """
 
     fill: tuple[int, int, int]
@@ -55,6 +59,9 @@ class CropEmbedder:
         name: tells these vectors from those of another network, or of crops cut in another way
         dim: length of the vectors
         takes_prompts: whether the network gives vectors for words, too
+        engine: name of what runs the network, where there is a choice
+        streams: how many threads may call it at once, and should, for most crops a second
+        batch_size: images of a call, likewise
     """
 
     def __init__(self, features: Features, name: str, *, fit: str = FIT, padding: float = PADDING):
@@ -66,6 +73,10 @@ class CropEmbedder:
         self.name = f"{name} {fit}" + (f" +{padding:g}" if padding else "")
         self.dim = features.dim
         self.takes_prompts = getattr(features, "takes_prompts", False)
+        self.engine: str | None = getattr(features, "engine", None)
+        self.streams: int = getattr(features, "streams", 1)
+        self._most: int = getattr(features, "batch_size", BATCH_SIZE)
+        self.batch_size = max(self._most // CROPS_AN_IMAGE, CROPS_AN_IMAGE)
 
     def embed(self, images: Sequence[NDArray[np.uint8]], boxes: Sequence[Boxes]) -> list[Vectors]:
         """The vectors of boxes.
@@ -82,11 +93,15 @@ class CropEmbedder:
         stacked = np.concatenate([bx.as_boxes(of_image) for of_image in boxes])
         good = bx.has_area(stacked)
         vectors = np.full((len(stacked), self.dim), np.nan, dtype=np.float32)
-        crops = self._crops(images, boxes)
-        found = [self._features(batch) for batch in iter(lambda: list(islice(crops, BATCH_SIZE)), [])]
+        found = [self._features(some) for some in self._passes(self._crops(images, boxes), int(good.sum()))]
         if found:
             vectors[good] = vx.normalize(np.concatenate(found))
         return np.split(vectors, np.cumsum([len(of_image) for of_image in boxes])[:-1])
+
+    def _passes(self, crops: Iterator[Crop], count: int) -> Iterator[list[Crop]]:
+        """Crops in as few passes as can be, and as even ones."""
+        passes = -(-count // self._most)
+        yield from (list(islice(crops, (count + number) // passes)) for number in range(passes))
 
     def _crops(self, images: Sequence[NDArray[np.uint8]], boxes: Sequence[Boxes]) -> Iterator[Crop]:
         """The crops of all boxes that have an area, image by image."""
@@ -123,7 +138,7 @@ def cut(
         left, top, right, bottom = frame
         inside = (max(left, 0), max(top, 0), min(right, size_wh[0]), min(bottom, size_wh[1]))
     x0, y0, x1, y1 = inside
-    pixels = image[y0:y1, x0:x1, ::-1]
+    pixels = cv2.cvtColor(image[y0:y1, x0:x1], cv2.COLOR_BGR2RGB)
     if inside == frame:
         return pixels
     left, top, right, bottom = frame

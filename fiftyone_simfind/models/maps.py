@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -26,10 +25,9 @@ class Seen:
     layers: dict[int, torch.Tensor] = field(default_factory=dict)
     scores: list[torch.Tensor] = field(default_factory=list)
 
-    def take(self, pixels: torch.Tensor) -> Seen:
-        """Hand over what was seen of some images, and forget it."""
-        taken = Seen(pixels, dict(self.layers), list(self.scores))
-        self.scores = []
+    def take(self, pixels: torch.Tensor, output: Any) -> Seen:
+        """Hand over what was seen of some images, of which a head said something, and forget it."""
+        taken = Seen(pixels, dict(self.layers), scores(output))
         self.layers.clear()
         return taken
 
@@ -61,26 +59,15 @@ class Levels(NamedTuple):
         return [self.middle, *self.late]
 
 
-def tap(network: Any, layers: Mapping[int, Any] | list[int], into: Seen) -> list[Any]:
-    """Keep some layers' outputs and the head's class scores in ``into`` at every forward pass."""
-    hooks = [network.model[layer].register_forward_hook(_keep_map(into, layer)) for layer in layers]
-    hooks.append(network.model[-1].register_forward_hook(_keep_scores(into)))
-    return hooks
-
-
-# The hooks are plain functions: ultralytics deep-copies models, and with them whatever a bound method is bound to.
+def tap(network: Any, layers: Iterable[int], into: Seen) -> list[Any]:
+    """Keep some layers' outputs in ``into`` at every forward pass."""
+    return [network.model[layer].register_forward_hook(_keep_map(into, layer)) for layer in layers]
 
 
 def _keep_map(into: Seen, layer: int) -> Callable[..., None]:
+    # A plain function: ultralytics deep-copies models, and with them whatever a bound method is bound to.
     def hook(module: torch.nn.Module, inputs: Any, output: Any) -> None:
         into.layers[layer] = output
-
-    return hook
-
-
-def _keep_scores(into: Seen) -> Callable[..., None]:
-    def hook(module: torch.nn.Module, inputs: Any, output: Any) -> None:
-        into.scores = scores(output)
 
     return hook
 
@@ -97,16 +84,17 @@ def scores(output: Any) -> list[torch.Tensor]:
     return [level.unflatten(2, size) for level, size in zip(levels, sizes, strict=True)]
 
 
-@contextmanager
-def all_maps(network: Any) -> Iterator[Seen]:
-    """Keep the output of every layer but the head while the context lasts."""
+def look(network: Any, canvas: int, device: torch.device) -> Seen:
+    """The output of every layer for one black image, and what the head says of its classes."""
     seen = Seen()
-    hooks = tap(network, list(range(len(network.model) - 1)), seen)
+    hooks = tap(network, range(len(network.model) - 1), seen)
     try:
-        yield seen
+        with torch.inference_mode():
+            output = network(torch.zeros(1, 3, canvas, canvas, device=device))
     finally:
         for hook in hooks:
             hook.remove()
+    return seen.take(torch.zeros(1, canvas, canvas, 3, dtype=torch.uint8), output)
 
 
 def choose(network: Any, seen: Seen, canvas: int) -> Levels:

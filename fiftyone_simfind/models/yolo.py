@@ -16,7 +16,7 @@ from ultralytics.utils.checks import check_imgsz
 
 from fiftyone_simfind._types import Objects
 from fiftyone_simfind.errors import OptionError
-from fiftyone_simfind.models import engines, maps, roi, weights
+from fiftyone_simfind.models import engines, heads, maps, roi, weights
 from fiftyone_simfind.models.engines.base import Source
 from fiftyone_simfind.numerics import boxes as bx
 from fiftyone_simfind.numerics import masks as mk
@@ -97,7 +97,8 @@ class YoloEmbedder:
         self.name = f"{weights_name} {image_size}px {roi.RECIPE}"
         self._names, self._predictor = yolo.names, _predictor(yolo, device)
         network = self._predictor.model.model
-        self.levels = _choose_levels(network, self._predictor.device)
+        self.levels = maps.choose(network, maps.look(network, PROBE, self._predictor.device), PROBE)
+        self._head = heads.Head(network)
         self.parts = roi.parts(self.levels)
         self.dim = self.parts[-1].stop
         stride = int(self._predictor.model.stride)
@@ -139,8 +140,8 @@ class YoloEmbedder:
         """
         results_of = self._results(confidence_thresh, self._class_ids(classes))
         found: dict[int, Objects] = {}
-        for rows, canvases, preds, pool in self._passes(images):
-            results = results_of(preds, canvases)
+        for rows, canvases, raw, pool in self._passes(images):
+            results = results_of(raw, canvases)
             boxes = [_boxes(result) for result in results]
             masks = [_masks(result, xywh) for result, xywh in zip(results, boxes, strict=True)]
             for row, result, xywh, vectors in zip(rows, results, boxes, pool(boxes, masks), strict=True):
@@ -203,8 +204,8 @@ class YoloEmbedder:
             shapes.setdefault(canvas.shape, []).append(row)
         for rows in shapes.values():
             some = [canvases[row] for row in rows]
-            preds, seen = self._engine(np.stack([canvas.pixels for canvas in some]))
-            yield rows, some, preds, partial(pooling, seen, self.levels, [canvas.size_wh for canvas in some])
+            raw, seen = self._engine(np.stack([canvas.pixels for canvas in some]))
+            yield rows, some, raw, partial(pooling, seen, self.levels, [canvas.size_wh for canvas in some])
 
     def _results(self, confidence_thresh: float, classes: list[int] | None) -> Callable[[Any, list[Canvas]], list]:
         """What makes ultralytics' results of what the head says, with a predictor of its own: predictors have state."""
@@ -212,12 +213,13 @@ class YoloEmbedder:
         predictor.args = copy.copy(predictor.args)
         predictor.args.conf, predictor.args.classes = confidence_thresh, classes
 
-        def results(preds: Any, canvases: list[Canvas]) -> list[Any]:
+        def results(raw: Any, canvases: list[Canvas]) -> list[Any]:
             # Of the images nothing but their size is asked for.
             sizes = [np.broadcast_to(np.uint8(0), (*canvas.size_wh[::-1], 3)) for canvas in canvases]
             predictor.batch = ([""] * len(canvases), sizes, [""] * len(canvases))
             canvas = torch.empty(()).expand(len(canvases), 3, *canvases[0].shape[:2])
             with torch.inference_mode():
+                preds = self._head.decode(raw, canvases[0].shape[:2], confidence_thresh)
                 return predictor.postprocess(preds, canvas, sizes)
 
         return results
@@ -240,13 +242,6 @@ def _predictor(yolo: Any, device: str | None) -> Any:
     yolo.predict([np.zeros((PROBE, PROBE, 3), np.uint8)], **options)
     torch.set_num_threads(threads)  # ultralytics takes one core away, from the whole process
     return yolo.predictor
-
-
-def _choose_levels(network: Any, device: torch.device) -> maps.Levels:
-    """Look at the maps of one small pass, and choose those to keep."""
-    with maps.all_maps(network) as seen, torch.inference_mode():
-        network(torch.zeros(1, 3, PROBE, PROBE, device=device))
-    return maps.choose(network, seen, PROBE)
 
 
 def _boxes(result: Any) -> Boxes:

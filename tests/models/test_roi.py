@@ -149,8 +149,8 @@ def test_maps_are_sampled_as_torchvisions_roi_align_does(aligned):
     feature = torch.randn(2, 5, 28, 40, generator=torch.Generator().manual_seed(3))
     expected = roi_align(feature, rois, roi.BINS, 1 / 16, sampling_ratio=2, aligned=True)
     for layout in (torch.contiguous_format, torch.channels_last):
-        found = roi._align(feature.to(memory_format=layout).permute(0, 2, 3, 1), 16, grid)
-        torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+        for found in roi._align([feature.to(memory_format=layout)] * 2, 640, grid):
+            torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
 
 def test_pixels_are_sampled_as_torchvisions_roi_align_does(aligned):

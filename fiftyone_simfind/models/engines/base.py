@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from fiftyone_simfind._types import GIVEN_CORES
+from fiftyone_simfind.models.heads import Raw
 from fiftyone_simfind.models.maps import Seen
 
 MAX_STREAMS = 8  # beyond, threads of Python wait for each other more than for the network
@@ -32,15 +33,15 @@ class Engine(Protocol):
     streams: int
     batch_size: int
 
-    def __call__(self, pixels: Pixels) -> tuple[Any, Seen]:
-        """What the network says of some letterboxed images.
+    def __call__(self, pixels: Pixels) -> tuple[Raw | tuple, Seen]:
+        """What the head and the maps say of some letterboxed images.
 
         Args:
             pixels: ``(b, h, w, 3)`` uint8 BGR; ``h`` and ``w`` are multiples of the stride
 
         Returns:
-            what ultralytics' own predictors make results of, and the maps; both are good until the next call of the
-            same thread
+            what :meth:`fiftyone_simfind.models.heads.Head.decode` takes, and the maps; both are good until the next
+            call of the same thread
         """
         ...
 

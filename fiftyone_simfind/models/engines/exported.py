@@ -1,8 +1,4 @@
-"""A network as a plain function of pixels, which other libraries can take over, and the way back from its outputs.
-
-The head's outputs are taken before they are decoded: coordinates of hundreds of pixels would suffer from half
-precision, the distances they are made of do not.
-"""
+"""A network as a plain function of pixels, which other libraries can take over, and the way back from its outputs."""
 
 from __future__ import annotations
 
@@ -10,7 +6,7 @@ import contextlib
 import copy
 import hashlib
 import os
-import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -21,13 +17,12 @@ import torch
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from fiftyone_simfind.models import maps
+from fiftyone_simfind.errors import ModelError
+from fiftyone_simfind.models import heads, maps
 from fiftyone_simfind.models.engines.base import Pixels, Source
-from fiftyone_simfind.models.engines.network import share_weights
 
 FORM = 1  # of what is exported: counts up when that changes
 PROBE = 64  # side of the images that a network is traced with, in pixels
-FEATS = "feats"  # ultralytics' name of the maps that enter the head
 
 
 class Plain(torch.nn.Module):
@@ -35,9 +30,10 @@ class Plain(torch.nn.Module):
 
     def __init__(self, source: Source):
         super().__init__()
-        self.network = share_weights(source.network).float().cpu()
+        self.network = copy.deepcopy(source.network).float().cpu()
         self.layers, self._seen = source.layers, maps.Seen()
-        maps.tap(self.network, list(source.layers), self._seen)
+        maps.tap(self.network, source.layers, self._seen)
+        self.strides = [int(stride) for stride in self.network.model[-1].stride]
         with torch.inference_mode():
             self.names = list(self._run(probe()))
 
@@ -46,64 +42,18 @@ class Plain(torch.nn.Module):
         return tuple(self._run(pixels).values())
 
     def _run(self, pixels: torch.Tensor) -> dict[str, torch.Tensor]:
-        self.network.model[-1].training = True  # the head alone: it then gives what it would decode
+        heads.make_raw(self.network)  # exporters put all of it back into eval mode
         raw = self.network(pixels.permute(0, 3, 1, 2)[:, [2, 1, 0]].float() / 255)
-        return {**flatten(raw), **{f"{layer}": self._seen.layers[layer] for layer in self.layers}}
+        if not isinstance(raw, dict):
+            raise ModelError("its head decodes by itself")
+        return {**heads.flatten(raw), **{f"{layer}": self._seen.layers[layer] for layer in self.layers}}
 
-
-class Decoder:
-    """From the outputs of a :class:`Plain` network back to what ultralytics' predictors make results of.
-
-    Safe to share between threads.
-    """
-
-    def __init__(self, source: Source, names: Sequence[str]):
-        self._head = copy.copy(share_weights(source.network).model[-1].float().cpu())
-        self._names, self._layers = list(names), [f"{layer}" for layer in source.layers]
-        self._heads = threading.local()
-
-    def __call__(self, pixels: Pixels, outputs: Sequence[NDArray]) -> tuple[Any, maps.Seen]:
-        """What the network said of ``(b, h, w, 3)`` images, as :class:`Engine` describes it."""
-        found = {name: torch.from_numpy(output) for name, output in zip(self._names, outputs, strict=True)}
-        layers = {int(name): found.pop(name) for name in self._layers}
-        with torch.inference_mode():
-            raw = self._nest(found, pixels.shape)
-            preds = self._decode(raw, pixels.shape[1:3])
-        return preds, maps.Seen(torch.from_numpy(pixels), layers, maps.scores((None, raw)))
-
-    def _nest(self, found: dict[str, torch.Tensor], shape: Sequence[int]) -> dict[str, Any]:
-        """The head's dictionary, as it was before :func:`flatten`."""
-        strides = [int(stride) for stride in self._head.stride]
-        feats = [torch.empty(()).expand(shape[0], 1, shape[1] // s, shape[2] // s) for s in strides]
-        branches = {name.rpartition("/")[0] for name in found}
-        raw: dict[str, Any] = {} if branches == {""} else {"one2many": {}, "one2one": {}}
-        for branch in branches:
-            (raw[branch] if branch else raw)[FEATS] = feats
-        for name, tensor in found.items():
-            branch, _, key = name.rpartition("/")
-            (raw[branch] if branch else raw)[key] = tensor
-        return raw
-
-    def _decode(self, raw: dict[str, Any], shape: tuple[int, ...]) -> Any:
-        """As the head's ``forward`` does it."""
-        head = self._heads.__dict__.setdefault(shape, copy.copy(self._head))  # it keeps the anchors of one shape
-        head.training = False
-        of_branch = raw["one2one" if head.end2end else "one2many"] if "one2one" in raw else raw
-        found = head._inference(of_branch)
-        if head.end2end:
-            found = head.postprocess(found.permute(0, 2, 1))
-        return ((found, of_branch["proto"]), raw) if "proto" in of_branch else (found, raw)
-
-
-def flatten(raw: dict[str, Any], branch: str = "") -> dict[str, torch.Tensor]:
-    """The tensors of a head's nested dictionary, without the maps that entered it."""
-    found: dict[str, torch.Tensor] = {}
-    for key, value in raw.items():
-        if isinstance(value, dict):
-            found.update(flatten(value, f"{branch}{key}/"))
-        elif key != FEATS:
-            found[branch + key] = value
-    return found
+    def back(self, pixels: Pixels, outputs: Sequence[NDArray]) -> tuple[heads.Raw, maps.Seen]:
+        """From outputs for ``(b, h, w, 3)`` images to what an :class:`Engine` gives."""
+        found = {name: torch.from_numpy(output) for name, output in zip(self.names, outputs, strict=True)}
+        layers = {layer: found.pop(f"{layer}") for layer in self.layers}
+        raw = heads.nest(found, self.strides, pixels.shape)
+        return raw, maps.Seen(torch.from_numpy(pixels), layers, maps.scores(raw))
 
 
 def probe() -> torch.Tensor:
@@ -141,8 +91,6 @@ def folder() -> Path:
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Without the remarks of torch's tracer on what it follows."""
-    import warnings
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from fiftyone_simfind.models import maps
+from fiftyone_simfind.models import heads, maps
 from fiftyone_simfind.models.engines.base import MAX_STREAMS, Pixels, Source, cores
 
 GPU_BATCH = 64  # images in a pass at most, where a GPU has room for them
@@ -37,8 +37,8 @@ class TorchEngine:
         self.streams = min(cores(), MAX_STREAMS) if source.device.type == "cpu" else 1
         self.batch_size = self._room(source.image_size) if self._half else 1
 
-    def __call__(self, pixels: Pixels) -> tuple[Any, maps.Seen]:
-        """What the network says of ``(b, h, w, 3)`` uint8 BGR images, as :class:`Engine` describes it."""
+    def __call__(self, pixels: Pixels) -> tuple[heads.Raw | tuple, maps.Seen]:
+        """What the head and the maps say of ``(b, h, w, 3)`` uint8 BGR images, as :class:`Engine` describes it."""
         try:
             replica = self._idle.get_nowait()
         except queue.Empty:
@@ -49,14 +49,14 @@ class TorchEngine:
                 images = images.pin_memory().to(self._device, non_blocking=True)
             images = images.to(self._device)
             rgb = images.permute(0, 3, 1, 2).flip(1)
-            preds = replica.network((rgb.half() if self._half else rgb.float()).div_(255))
-            seen = replica.seen.take(images)
+            raw = replica.network((rgb.half() if self._half else rgb.float()).div_(255))
+            seen = replica.seen.take(images, raw)
         self._idle.put(replica)
-        return preds, seen
+        return raw, seen
 
     def _replicate(self) -> Replica:
-        # A head keeps the anchors of the last shape it saw, so that two threads cannot share it.
         replica = Replica(share_weights(self._network), maps.Seen())
+        heads.make_raw(replica.network)
         maps.tap(replica.network, self._layers, replica.seen)
         return replica
 

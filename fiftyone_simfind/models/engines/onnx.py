@@ -9,7 +9,8 @@ import torch
 
 from fiftyone_simfind.errors import ModelError
 from fiftyone_simfind.models.engines.base import MAX_STREAMS, Pixels, Source, cores
-from fiftyone_simfind.models.engines.exported import Decoder, Plain, as_arrays, cached, probe
+from fiftyone_simfind.models.engines.exported import Plain, as_arrays, cached, probe
+from fiftyone_simfind.models.heads import Raw
 from fiftyone_simfind.models.maps import Seen
 
 OPSET = 17
@@ -34,7 +35,7 @@ class OnnxEngine:
                 f'engine="{name}" on device="{source.device}" needs an ONNX Runtime with {PROVIDERS.get(kind, kind)}, '
                 f"and this one has {ort.get_available_providers()}; install onnxruntime-gpu, or give engine='torch'"
             )
-        plain = Plain(source)
+        self._plain = plain = Plain(source)
         file = cached(source, "onnxruntime", ".onnx", lambda path: _export(plain, path))
         self.name, on_cpu = name, kind == "cpu"
         self.streams, self.batch_size = (min(cores(), MAX_STREAMS), 1) if on_cpu else (1, GPU_BATCH)
@@ -42,11 +43,10 @@ class OnnxEngine:
         options.intra_op_num_threads = max(cores() // self.streams, 1)
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = ort.InferenceSession(file, options, providers=[(PROVIDERS[kind], _options(kind, file))])
-        self._decode = Decoder(source, plain.names)
 
-    def __call__(self, pixels: Pixels) -> tuple[Any, Seen]:
-        """What the network says of ``(b, h, w, 3)`` uint8 BGR images, as :class:`Engine` describes it."""
-        return self._decode(pixels, as_arrays(self._session.run(None, {"pixels": pixels})))
+    def __call__(self, pixels: Pixels) -> tuple[Raw, Seen]:
+        """What the head and the maps say of ``(b, h, w, 3)`` uint8 BGR images, as :class:`Engine` describes it."""
+        return self._plain.back(pixels, as_arrays(self._session.run(None, {"pixels": pixels})))
 
 
 def _options(kind: str, file: Path) -> dict[str, Any]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import Any
 
 from fiftyone_simfind.errors import ModelError
 from fiftyone_simfind.models.engines.base import MAX_STREAMS, Pixels, Source
-from fiftyone_simfind.models.engines.exported import Decoder, Plain, as_arrays, cached, probe
+from fiftyone_simfind.models.engines.exported import Plain, as_arrays, cached, probe
+from fiftyone_simfind.models.heads import Raw
 from fiftyone_simfind.models.maps import Seen
 
 
@@ -23,20 +23,19 @@ class OpenVinoEngine:
 
         if source.device.type != "cpu":
             raise ModelError(f'engine="openvino" runs on the CPU, not on device="{source.device}"; give engine="torch"')
-        plain = Plain(source)
+        self._plain = plain = Plain(source)
         file = cached(source, "openvino", ".xml", lambda path: _export(plain, path))
         self._compiled = ov.Core().compile_model(file, "CPU", {"PERFORMANCE_HINT": "THROUGHPUT"})
         self.streams = min(int(self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")), 2 * MAX_STREAMS)
-        self._decode = Decoder(source, plain.names)
         self._own = threading.local()
 
-    def __call__(self, pixels: Pixels) -> tuple[Any, Seen]:
-        """What the network says of ``(b, h, w, 3)`` uint8 BGR images, as :class:`Engine` describes it."""
+    def __call__(self, pixels: Pixels) -> tuple[Raw, Seen]:
+        """What the head and the maps say of ``(b, h, w, 3)`` uint8 BGR images, as :class:`Engine` describes it."""
         request = getattr(self._own, "request", None)
         if request is None:
             request = self._own.request = self._compiled.create_infer_request()
         outputs = request.infer([pixels], share_inputs=True, share_outputs=True)
-        return self._decode(pixels, as_arrays(list(outputs.values())))
+        return self._plain.back(pixels, as_arrays(list(outputs.values())))
 
 
 def _export(plain: Plain, path: Path) -> None:
