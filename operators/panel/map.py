@@ -14,15 +14,15 @@ import fiftyone_simfind as simfind
 from .. import _forms
 from ._common import PLUGIN, alert, begin, choices, jobs, part, row, told
 from ._map_plot import layout, traces
+from ._mapped import Mapped, token, visualizations
 
 COLORS = {"label": "class", "score": "score to the query", "cluster": "cluster"}
-MAX_POINTS = 10_000
 CONFIG = {"modeBarButtonsToRemove": ["toImage", "autoScale2d"], "displayModeBar": True}
 LONGEST_VIEW = 10_000  # characters of a view that is remembered
 NO_QUERY = "There is nothing to score yet. Click a point and “Search for this one”, or use the tab “Search”"
 
 
-class MapTab:
+class MapTab(Mapped):
     """The tab "Map".
 
     The panel's state holds ``map_options``, the ``map.picked`` point, ``map.lassoed``, how many were drawn around,
@@ -35,13 +35,13 @@ class MapTab:
         if not indexes:
             alert(panel, "none", "This dataset has no index of objects. “Set up” makes one", "warning")
             return
-        brain_key = self._map_index(ctx, indexes)
+        brain_key = self.map_index(ctx, indexes)
         known = visualizations(ctx, indexes[brain_key])
         if not known:
             self._offer_map(ctx, panel, f"The index “{brain_key}” has no map yet")
             return
         self._render_map_options(ctx, panel, indexes, known)
-        if self._map_option(ctx, "color_by") == "score" and not self._map_query(ctx):
+        if self.map_option(ctx, "color_by") == "score" and not self.map_query(ctx):
             alert(panel, "no_query", NO_QUERY)
         try:
             shown = self.map_points(ctx)
@@ -68,7 +68,7 @@ class MapTab:
             choices(form, "viz_key", "Map", known, next(iter(known)), on_change=self.on_map_options)
         if len(indexes) > 1:
             names = {name: name for name in indexes}
-            default = self._map_index(ctx, indexes)
+            default = self.map_index(ctx, indexes)
             choices(form, "brain_key", "Index", names, default, on_change=self.on_map_options)
         if ctx.panel.get_state("map.lassoed") or ctx.panel.get_state("map.picked"):
             form.btn("clear", label="Clear", on_click=self.on_map_clear, icon="clear")
@@ -86,12 +86,12 @@ class MapTab:
 
     def _render_plot(self, ctx: Any, panel: types.Object, shown: Any) -> None:
         picked = (ctx.panel.get_state("map.picked") or {}).get("id")
-        color = self._map_option(ctx, "color_by")
+        color = self.map_option(ctx, "color_by")
         revision = f"{shown.viz_key} {color} {ctx.panel.get_state('map.revision') or 0}"
         plot = layout(shown, keep_zoom=shown.viz_key, keep_lasso=revision)
         panel.plot("map_plot", data=traces(shown, picked), layout=plot, config=CONFIG, height="500px")
         events = {"on_point": self.on_map_point, "on_lasso": self.on_map_lasso, "on_clear": self.on_map_unlasso}
-        part(panel, "map_events", "PlotEvents", shown=_token(shown), **events)
+        part(panel, "map_events", "PlotEvents", shown=token(shown), **events)
 
     def _render_picked(self, ctx: Any, panel: types.Object, brain_key: str) -> None:
         picked = ctx.panel.get_state("map.picked")
@@ -102,47 +102,6 @@ class MapTab:
             place.btn("search", label="Search for this one", on_click=self.on_map_search, icon="image_search")
         if ctx.panel.get_state("map.searched"):
             self.render_found(ctx, panel)
-
-    # --- what the map shows -------------------------------------------------------------------------------------------
-
-    def _map_option(self, ctx: Any, key: str) -> Any:
-        given = (ctx.panel.get_state("map_options") or {}).get(key)
-        return given or ("label" if key == "color_by" else None)
-
-    def _map_index(self, ctx: Any, indexes: dict[str, str]) -> str:
-        asked = [self._map_option(ctx, "brain_key"), (ctx.panel.get_state("search.query") or {}).get("brain_key")]
-        return next((key for key in asked if key in indexes), next(iter(indexes)))
-
-    def _map_query(self, ctx: Any) -> list[Any]:
-        query = ctx.panel.get_state("search.query") or {}
-        return [*(query.get("ids") or []), *self.photo_candidates(ctx, query)]
-
-    def map_points(self, ctx: Any) -> Any:
-        """The points that are drawn; those of a query that this index does not know are drawn without it."""
-        indexes = _forms.object_indexes(ctx)
-        brain_key = self._map_index(ctx, indexes)
-        known = visualizations(ctx, indexes[brain_key])
-        viz_key = self._map_option(ctx, "viz_key")
-        query, color = self._map_query(ctx) or None, self._map_option(ctx, "color_by")
-        negatives = (ctx.panel.get_state("search.query") or {}).get("negatives") or None
-        options = {"brain_key": brain_key, "viz_key": viz_key if viz_key in known else None, "max_points": MAX_POINTS}
-        if query is None:
-            return simfind.map_points(ctx.dataset, **options, color_by="label" if color == "score" else color)
-        try:
-            return simfind.map_points(ctx.dataset, **options, color_by=color, query=query, negatives=negatives)
-        except simfind.QueryError:
-            if color == "score":
-                raise
-            return simfind.map_points(ctx.dataset, **options, color_by=color)
-
-    def _map_rows(self, ctx: Any, numbers: Any) -> tuple[Any, list[int]] | None:
-        """The map, and the rows of some of its points; None when the browser shows another map."""
-        shown = self.map_points(ctx)
-        good = isinstance(numbers, list) and all(isinstance(n, int) and 0 <= n < len(shown) for n in numbers)
-        if not good or not numbers or ctx.params.get("shown") != _token(shown):
-            ctx.ops.notify("The map has changed since it was drawn. Try again", variant="warning")
-            return None
-        return shown, sorted(set(numbers))
 
     # --- what the user does -------------------------------------------------------------------------------------------
 
@@ -156,7 +115,7 @@ class MapTab:
     def on_map_compute(self, ctx: Any) -> None:
         """Have UMAP put the objects onto a map."""
         indexes = _forms.object_indexes(ctx)
-        brain_key = self._map_index(ctx, indexes)
+        brain_key = self.map_index(ctx, indexes)
         known = visualizations(ctx, indexes[brain_key])
         params = {"brain_key": brain_key, "method": "umap", "view_target": "DATASET"}
         if f"{brain_key}_umap" in known:
@@ -166,7 +125,7 @@ class MapTab:
     @told
     def on_map_point(self, ctx: Any) -> None:
         """A point was clicked."""
-        found = self._map_rows(ctx, [ctx.params.get("number")])
+        found = self.map_rows(ctx, [ctx.params.get("number")])
         if found is not None:
             shown, (number,) = found
             picked = {"id": shown.label_ids[number], "sample_id": shown.sample_ids[number]}
@@ -176,7 +135,7 @@ class MapTab:
     @told
     def on_map_lasso(self, ctx: Any) -> None:
         """Points were drawn around: the grid shows their objects, in the order of the dataset."""
-        found = self._map_rows(ctx, ctx.params.get("numbers"))
+        found = self.map_rows(ctx, ctx.params.get("numbers"))
         if found is not None:
             shown, rows = found
             if not ctx.panel.get_state("map.lassoed"):
@@ -211,26 +170,10 @@ class MapTab:
         if not picked:
             ctx.ops.notify("Click a point first", variant="warning")
             return
-        brain_key = self._map_index(ctx, _forms.object_indexes(ctx))
+        brain_key = self.map_index(ctx, _forms.object_indexes(ctx))
         self.search_for(ctx, {"ids": [picked["id"]], "negatives": [], "brain_key": brain_key})
         ctx.panel.set_state("map.searched", True)
         ctx.panel.set_state("map_options.color_by", "score")  # last: the list's own event comes with what is known then
-
-
-def visualizations(ctx: Any, patches_field: str) -> dict[str, str]:
-    """How each map of the objects of a field is called, by its name."""
-    found = {}
-    for key in ctx.dataset.list_brain_runs(type="visualization"):
-        config = ctx.dataset.get_brain_info(key).config
-        if getattr(config, "patches_field", None) == patches_field:
-            found[key] = f"{key} ({config.method})"
-    return found
-
-
-def _token(shown: Any) -> str:
-    """What tells a map from another one: numbers of points are good for one map alone."""
-    ends = [str(shown.label_ids[row]) for row in (0, -1)] if len(shown) else []
-    return " ".join([shown.viz_key, str(shown.total), str(len(shown)), *ends])
 
 
 def _remembered(view: Any) -> str | None:

@@ -8,24 +8,19 @@ from typing import Any
 import fiftyone as fo
 import fiftyone.operators.types as types
 
-import fiftyone_simfind as simfind
-
 from .. import _forms, _reports
 from ._common import PLUGIN, alert, begin, choices, jobs, part, row, told
-from ._quality_plot import MAX_CLASSES, heatmap, heatmap_layout, labels, per_class, summary
+from ._measured import MAX_PAIRS, Measured, correspondence, counted, pair, pairs
+from ._quality_plot import heatmap, heatmap_layout, labels, per_class, summary
 
 LABELS = (fo.StringField, fo.IntField, fo.BooleanField)
 NOT_LABELS = ("id", "index")
-MAX_PAIRS = 24  # are shown as pictures
 MAX_IN_GRID = 1000
-MAX_KEPT = 4  # reports
 FEW = 12  # classes of which the table shows all at once
 CONFIG = {"displayModeBar": False, "scrollZoom": False}
 
-_kept: dict[tuple, Any] = {}  # reports, each of which may have megabytes in the database
 
-
-class QualityTab:
+class QualityTab(Measured):
     """The tab "Quality".
 
     The panel's state holds ``quality``, the form; ``measured.version``, the version of the index that is known to be
@@ -52,7 +47,7 @@ class QualityTab:
 
     def _render_measure(self, ctx: Any, panel: types.Object, indexes: dict[str, str]) -> None:
         form = row(panel, "quality")
-        brain_key = self._quality_index(ctx)
+        brain_key = self.quality_index(ctx)
         if len(indexes) > 1:
             names = {name: name for name in indexes}
             choices(form, "brain_key", "Index", names, brain_key, on_change=self.on_quality_look)
@@ -73,29 +68,29 @@ class QualityTab:
             panel.md(f"Measured {when}", name="when")
 
     def _render_heatmap(self, ctx: Any, panel: types.Object, report: Any) -> None:
-        table = _correspondence(report)
+        table = correspondence(report)
         panel.md("**What is found for what**: click a cell to see those pairs", name="heading")
         plot = heatmap_layout(table)
         panel.plot("quality_plot", data=heatmap(table), layout=plot, config=CONFIG, height=f"{plot['height']}px")
-        part(panel, "quality_events", "PlotEvents", shown=self._quality_token(ctx), on_point=self.on_quality_cell)
+        part(panel, "quality_events", "PlotEvents", shown=self.quality_token(ctx), on_point=self.on_quality_cell)
 
     def _render_pairs(self, ctx: Any, panel: types.Object, report: Any) -> None:
-        cell = self._quality_cell(ctx, report)
+        cell = self.quality_cell(ctx, report)
         if cell is None:
             return
-        pairs = _pairs(report, cell)
+        known = pairs(report, cell)
         head = row(panel, "pairs_head")
         asked, found = labels(cell)
-        head.md(f"**{asked} → {found}**: {_counted(pairs, cell)}", name="pairs_count")
-        if not pairs:
+        head.md(f"**{asked} → {found}**: {counted(known, cell)}", name="pairs_count")
+        if not known:
             return
         head.btn("pairs_grid", label="Show in grid", on_click=self.on_quality_grid, icon="apps")
         part(
             panel,
             "pairs",
             "Pairs",
-            pairs=[_pair(pair, asked, found) for pair in pairs[:MAX_PAIRS]],
-            brain_key=self._quality_index(ctx),
+            pairs=[pair(each, asked, found) for each in known[:MAX_PAIRS]],
+            brain_key=self.quality_index(ctx),
             pictures=f"{PLUGIN}/object_pictures",
             on_open=self.on_quality_open,
             on_again=self.on_quality_search,
@@ -117,57 +112,18 @@ class QualityTab:
             label = f"Show {FEW}" if every else f"Show all {len(table):,} classes"
             row(panel, "classes_more").btn("classes_all", label=label, on_click=self.on_quality_all)
 
-    # --- what is known ------------------------------------------------------------------------------------------------
-
-    def _quality_index(self, ctx: Any) -> str:
-        indexes = _forms.object_indexes(ctx)
-        asked = (ctx.panel.get_state("quality") or {}).get("brain_key")
-        return asked if asked in indexes else next(iter(indexes))
-
-    def quality_report(self, ctx: Any) -> tuple[dict[str, Any], Any]:
-        """What is known about the last report of the chosen index, and the report; None where there is none."""
-        brain_key = self._quality_index(ctx)
-        about = _reports.about(ctx, brain_key)
-        if about is None:
-            return {}, None
-        key = (str(ctx.dataset._doc.id), brain_key, about["measured"])
-        if key not in _kept:
-            found = _reports.kept(ctx, brain_key)
-            if found is None:
-                return {}, None
-            while len(_kept) >= MAX_KEPT:
-                _kept.pop(next(iter(_kept)))
-            _kept[key] = simfind.RetrievalReport.from_dict(found)
-        return about, _kept[key]
-
-    def _quality_token(self, ctx: Any) -> str:
-        about = _reports.about(ctx, self._quality_index(ctx)) or {}
-        return f"{self._quality_index(ctx)} {about.get('measured')}"
-
-    def _quality_cell(self, ctx: Any, report: Any) -> tuple[Any, Any] | None:
-        """The classes of the cell that was clicked, if it is one of this very report."""
-        cell = ctx.panel.get_state("measured.cell")
-        if not cell or ctx.panel.get_state("measured.token") != self._quality_token(ctx):
-            return None
-        table = _correspondence(report)
-        return table.index[cell[0]], table.columns[cell[1]]
-
-    def _quality_sort(self, ctx: Any) -> tuple[str, bool]:
-        column, descending = ctx.panel.get_state("measured.sort") or ["class", False]
-        return column, descending
-
     # --- what the user does -------------------------------------------------------------------------------------------
 
     def on_quality_look(self, ctx: Any) -> None:
         """The tab was opened, or something has ended: see which version of the index is its present one."""
         if _forms.object_indexes(ctx):
-            ctx.panel.set_state("measured.version", _reports.version(ctx, self._quality_index(ctx)))
+            ctx.panel.set_state("measured.version", _reports.version(ctx, self.quality_index(ctx)))
 
     @told
     def on_quality_measure(self, ctx: Any) -> None:
         """Have the search measured as the form says."""
         given = ctx.panel.get_state("quality") or {}
-        params = {"brain_key": self._quality_index(ctx), "view_target": "DATASET"}
+        params = {"brain_key": self.quality_index(ctx), "view_target": "DATASET"}
         params["exclude_same_image"] = given.get("exclude_same_image", True)
         if given.get("label_attr"):
             params["label_attr"] = given["label_attr"]
@@ -177,32 +133,32 @@ class QualityTab:
     def on_quality_cell(self, ctx: Any) -> None:
         """A cell of the heat map was clicked."""
         _, report = self.quality_report(ctx)
-        rows, columns = (0, 0) if report is None else _correspondence(report).shape
+        rows, columns = (0, 0) if report is None else correspondence(report).shape
         number = ctx.params.get("number")
         good = isinstance(number, int) and 0 <= number < rows * columns
-        if not good or ctx.params.get("shown") != self._quality_token(ctx):
+        if not good or ctx.params.get("shown") != self.quality_token(ctx):
             ctx.ops.notify("The report has changed since it was drawn. Try again", variant="warning")
             return
         ctx.panel.set_state("measured.cell", list(divmod(number, columns)))
-        ctx.panel.set_state("measured.token", self._quality_token(ctx))
+        ctx.panel.set_state("measured.token", self.quality_token(ctx))
 
     @told
     def on_quality_grid(self, ctx: Any) -> None:
         """Put the pairs into the grid: each query, and behind it what was found for it."""
         _, report = self.quality_report(ctx)
-        cell = None if report is None else self._quality_cell(ctx, report)
+        cell = None if report is None else self.quality_cell(ctx, report)
         if cell is None:
             return
-        pairs = _pairs(report, cell)[:MAX_IN_GRID]
-        ids = list(dict.fromkeys(i for pair in pairs for i in (pair.query, pair.neighbor)))
-        field = _forms.object_indexes(ctx)[self._quality_index(ctx)]
-        some = ctx.dataset.select_labels(ids=ids, fields=field).to_patches(field)
-        ctx.ops.set_view(view=some.select(ids, ordered=True))
+        some = pairs(report, cell)[:MAX_IN_GRID]
+        ids = list(dict.fromkeys(i for found in some for i in (found.query, found.neighbor)))
+        field = _forms.object_indexes(ctx)[self.quality_index(ctx)]
+        patches = ctx.dataset.select_labels(ids=ids, fields=field).to_patches(field)
+        ctx.ops.set_view(view=patches.select(ids, ordered=True))
 
     @told
     def on_quality_open(self, ctx: Any) -> None:
         """Open the image of an object of a pair."""
-        field = _forms.object_indexes(ctx)[self._quality_index(ctx)]
+        field = _forms.object_indexes(ctx)[self.quality_index(ctx)]
         found = ctx.dataset.select_labels(ids=[ctx.params["id"]], fields=field).limit(1).values("id")
         if found:
             ctx.ops.open_sample(id=found[0])
@@ -210,8 +166,12 @@ class QualityTab:
     @told
     def on_quality_search(self, ctx: Any) -> None:
         """Search for an object of a pair, and show what is found."""
-        self.search_for(ctx, {"ids": [ctx.params["id"]], "negatives": [], "brain_key": self._quality_index(ctx)})
+        self.search_for(ctx, {"ids": [ctx.params["id"]], "negatives": [], "brain_key": self.quality_index(ctx)})
         ctx.panel.set_state("tab", "search")
+
+    def _quality_sort(self, ctx: Any) -> tuple[str, bool]:
+        column, descending = ctx.panel.get_state("measured.sort") or ["class", False]
+        return column, descending
 
     def on_quality_table(self, ctx: Any) -> None:
         """A heading of the table was clicked: sort by it, and the other way round when it is clicked again."""
@@ -225,35 +185,6 @@ class QualityTab:
     def on_quality_all(self, ctx: Any) -> None:
         """Show all classes in the table, or few."""
         ctx.panel.set_state("measured.all", not ctx.panel.get_state("measured.all"))
-
-
-def _correspondence(report: Any) -> Any:
-    return report.correspondence(max_classes=MAX_CLASSES)
-
-
-def _pairs(report: Any, cell: tuple[Any, Any]) -> list[Any]:
-    """The pairs of a cell; of a row or column that stands for several classes none."""
-    try:
-        return report.pairs(*cell)
-    except simfind.OptionError:
-        return []
-
-
-def _counted(pairs: list[Any], cell: tuple[Any, Any]) -> str:
-    if not pairs:
-        several = "(others)" in cell
-        return "these are several classes together, and have no pairs" if several else "no such pairs"
-    many = _forms.plural(len(pairs), "pair")
-    shown = f"the first {MAX_PAIRS} of {many}" if len(pairs) > MAX_PAIRS else many
-    return f"{shown}, the most similar first"
-
-
-def _pair(pair: Any, asked: str, found: str) -> dict[str, Any]:
-    return {
-        "query": {"id": pair.query, "label": asked},
-        "found": {"id": pair.neighbor, "label": found, "score": round(pair.score, 4)},
-        "rank": pair.rank,
-    }
 
 
 def _cell(value: Any) -> str:

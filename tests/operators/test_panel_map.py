@@ -145,7 +145,7 @@ def test_names_of_classes_are_text_and_no_markup(panel_of, indexed):
 
 
 def test_of_many_objects_a_sample_is_drawn_and_it_says_so(panel, monkeypatch):
-    (module,) = [known for name, known in sys.modules.items() if name.endswith(".operators.panel.map")]
+    (module,) = [known for name, known in sys.modules.items() if name.endswith(".operators.panel._mapped")]
     monkeypatch.setattr(module, "MAX_POINTS", 5)
     panel.do("on_map_options")
     assert "5 of 8 objects shown, chosen at random" in panel.words()

@@ -1,0 +1,73 @@
+"""What the map shows: the points of an index, as the panel's state asks for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fiftyone_simfind as simfind
+
+from .. import _forms
+
+MAX_POINTS = 10_000
+
+
+class Mapped:
+    """The points of the map, and which of them the browser means."""
+
+    def map_option(self, ctx: Any, key: str) -> Any:
+        """What was chosen above the map."""
+        given = (ctx.panel.get_state("map_options") or {}).get(key)
+        return given or ("label" if key == "color_by" else None)
+
+    def map_index(self, ctx: Any, indexes: dict[str, str]) -> str:
+        """The index whose objects are drawn."""
+        asked = [self.map_option(ctx, "brain_key"), (ctx.panel.get_state("search.query") or {}).get("brain_key")]
+        return next((key for key in asked if key in indexes), next(iter(indexes)))
+
+    def map_query(self, ctx: Any) -> list[Any]:
+        """What was searched for last, and is marked."""
+        query = ctx.panel.get_state("search.query") or {}
+        return [*(query.get("ids") or []), *self.photo_candidates(ctx, query)]
+
+    def map_points(self, ctx: Any) -> Any:
+        """The points that are drawn; those of a query that this index does not know are drawn without it."""
+        indexes = _forms.object_indexes(ctx)
+        brain_key = self.map_index(ctx, indexes)
+        known = visualizations(ctx, indexes[brain_key])
+        viz_key = self.map_option(ctx, "viz_key")
+        query, color = self.map_query(ctx) or None, self.map_option(ctx, "color_by")
+        negatives = (ctx.panel.get_state("search.query") or {}).get("negatives") or None
+        options = {"brain_key": brain_key, "viz_key": viz_key if viz_key in known else None, "max_points": MAX_POINTS}
+        if query is None:
+            return simfind.map_points(ctx.dataset, **options, color_by="label" if color == "score" else color)
+        try:
+            return simfind.map_points(ctx.dataset, **options, color_by=color, query=query, negatives=negatives)
+        except simfind.QueryError:
+            if color == "score":
+                raise
+            return simfind.map_points(ctx.dataset, **options, color_by=color)
+
+    def map_rows(self, ctx: Any, numbers: Any) -> tuple[Any, list[int]] | None:
+        """The map, and the rows of some of its points; None when the browser shows another map."""
+        shown = self.map_points(ctx)
+        good = isinstance(numbers, list) and all(isinstance(n, int) and 0 <= n < len(shown) for n in numbers)
+        if not good or not numbers or ctx.params.get("shown") != token(shown):
+            ctx.ops.notify("The map has changed since it was drawn. Try again", variant="warning")
+            return None
+        return shown, sorted(set(numbers))
+
+
+def visualizations(ctx: Any, patches_field: str) -> dict[str, str]:
+    """How each map of the objects of a field is called, by its name."""
+    found = {}
+    for key in ctx.dataset.list_brain_runs(type="visualization"):
+        config = ctx.dataset.get_brain_info(key).config
+        if getattr(config, "patches_field", None) == patches_field:
+            found[key] = f"{key} ({config.method})"
+    return found
+
+
+def token(shown: Any) -> str:
+    """What tells a map from another one: numbers of points are good for one map alone."""
+    ends = [str(shown.label_ids[row]) for row in (0, -1)] if len(shown) else []
+    return " ".join([shown.viz_key, str(shown.total), str(len(shown)), *ends])
