@@ -37,7 +37,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("sections", nargs="*", help=f"any of {', '.join(SECTIONS)} (default: {' '.join(DEFAULT)})")
     parser.add_argument("--data", type=Path, default=os.environ.get("SIMFIND_TEST_DATA"), help="folder of photos")
     parser.add_argument("--sets", nargs="+", choices=["showroom", *WEIGHTS], default=["showroom", *WEIGHTS])
-    parser.add_argument("--engines", nargs="+", default=["default", "torch", "openvino", "onnx", "auto"])
+    parser.add_argument("--engines", nargs="+", default=["auto", "torch", "openvino", "onnx"])
     parser.add_argument("--count", type=int, default=64, help="images of each set (default: 64)")
     parser.add_argument("--rounds", type=int, default=5, help="measurements of each alternative (default: 5)")
     parser.add_argument("--images", type=int, default=100_000, help="of the section memory (default: 100000)")

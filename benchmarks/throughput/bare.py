@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -66,29 +65,18 @@ def _streams(material: Material, engine: str) -> Way:
         from fiftyone_simfind.models import load_detector
 
         detector: Any = load_detector(material.weights, engine=engine)
-        forward, prepared = _passes(detector._engine), batches(material, detector.batch_size)
+        prepared = batches(material, detector.batch_size)
         threads = max(1, (os.cpu_count() or 1) // detector.streams)
         with ThreadPoolExecutor(detector.streams, "bench", torch.set_num_threads, (threads,)) as pool:
 
             def work(some: Sequence[Canvases] = prepared) -> None:
-                list(pool.map(forward, some))
+                for _ in pool.map(detector._engine, some):
+                    pass
 
             work(prepared[: 1 + WARM_UP // detector.batch_size])
             yield work
 
     return Way(start, len(material.files))
-
-
-def _passes(engine: Any) -> Callable[[Canvases], None]:
-    """The passes of an engine alone: what they put out is not even made into the tensors that ultralytics wants."""
-    alone = copy.copy(engine)
-    if hasattr(alone, "_decode"):
-        alone._decode = lambda *outputs: None
-
-    def forward(canvases: Canvases) -> None:
-        alone(canvases)
-
-    return forward
 
 
 def batches(material: Material, size: int) -> list[Canvases]:
