@@ -112,7 +112,9 @@ class OpenVinoForward:
         shape = ov.PartialShape([-1, side, side, 3])
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of torch's tracer, on what it follows
-            model = ov.convert_model(plain, example_input=torch.zeros(2, side, side, 3, dtype=torch.uint8), input=[shape])
+            model = ov.convert_model(
+                plain, example_input=torch.zeros(2, side, side, 3, dtype=torch.uint8), input=[shape]
+            )
         options = {"PERFORMANCE_HINT": "THROUGHPUT"} | ({"INFERENCE_PRECISION_HINT": precision} if precision else {})
         self._compiled = ov.Core().compile_model(model, "CPU", options)
         self.precision = str(self._compiled.get_property("INFERENCE_PRECISION_HINT").to_string())
