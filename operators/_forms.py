@@ -23,6 +23,13 @@ MOST = 1000  # strings in a list
 EMPTY = (None, "", [])
 LABELS_SECONDS = 60
 SCOPES = {"all": "all classes", "same_class": "same class", "other_classes": "other classes"}
+ENGINES = {
+    "auto": "the fastest of those that are installed, found out by a short trial",
+    "torch": "torch",
+    "openvino": "OpenVINO",
+    "onnx": "ONNX Runtime",
+    "tensorrt": "TensorRT, by ONNX Runtime",
+}
 NO_INDEX = "This dataset has no index of objects. Run “Simfind: build index” first"
 
 
@@ -128,6 +135,13 @@ class Form:
             self.refuse(field, f"{key}={cut(value)} must be one of {cut(list(values), 300)}")
         else:
             self._chosen[key] = value
+
+    def passes(self) -> None:
+        """How images go through the network."""
+        self.number(
+            "batch_size", "Batch size", "Images in a forward pass; empty: as many as suit", min=1, max=1024, whole=True
+        )
+        self.choice("engine", "Engine", "What runs a YOLO network", list(ENGINES), labels=ENGINES)
 
     def strings(self, key: str, label: str, description: str, known: Sequence[str]) -> None:
         """Some texts, of which the ``known`` ones are proposed."""

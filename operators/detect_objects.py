@@ -33,7 +33,7 @@ class DetectObjects(Operator):
         form.number("confidence_thresh", "Confidence threshold", "Leave out objects less sure than this", min=0, max=1)
         form.strings("classes", "Classes", "Names of the classes to keep; empty keeps all that the model knows", ())
         form.number("image_size", "Image size", "Longest side of an image in the network, in pixels", min=64, max=4096)
-        form.number("batch_size", "Batch size", "Images in a forward pass", min=1, max=1024)
+        form.passes()
         form.switch("skip_failures", "Skip broken images", "Go on after an image that cannot be read")
         form.overwrite("Replace what the field holds; otherwise finished images are left alone", _lost(ctx))
         return form

@@ -37,7 +37,7 @@ class EmbedObjects(Operator):
         form.number(
             "image_size", "Image size", "Longest side of an image in a YOLO network, in pixels", min=64, max=4096
         )
-        form.number("batch_size", "Batch size", "Images in a forward pass", min=1, max=1024)
+        form.passes()
         form.switch("skip_failures", "Skip broken images", "Go on after an image that cannot be read")
         form.overwrite("Replace vectors; otherwise objects that have one are left alone", _lost(ctx, fields))
         return form
