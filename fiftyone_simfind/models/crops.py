@@ -29,9 +29,9 @@ Corners = tuple[int, int, int, int]  # left, top, right and bottom, in pixels
 class Features(Protocol):
     """What turns crops into vectors: a network with its transforms.
 
-    ``fill`` is the colour, RGB, that stands for nothing: the mean of the pictures that the network was trained on. It may
-    also have ``batch_size``, crops of a call at most; ``streams``, how many threads may call it at once; and ``engine``,
-    the name of what runs it.
+    ``fill`` is the colour, RGB, that stands for nothing: the mean of the pictures that the network was trained on.
+    There may be ``batch_size``, crops of a call at most; ``streams``, how many threads may call it at once; and
+    ``engine``, the name of what runs it.
     """
 
     fill: tuple[int, int, int]
@@ -138,7 +138,7 @@ def cut(
         left, top, right, bottom = frame
         inside = (max(left, 0), max(top, 0), min(right, size_wh[0]), min(bottom, size_wh[1]))
     x0, y0, x1, y1 = inside
-    pixels = cv2.cvtColor(image[y0:y1, x0:x1], cv2.COLOR_BGR2RGB)
+    pixels: Crop = cv2.cvtColor(image[y0:y1, x0:x1], cv2.COLOR_BGR2RGB)  # type: ignore[assignment]
     if inside == frame:
         return pixels
     left, top, right, bottom = frame

@@ -44,7 +44,7 @@ def load_embedder(model: Any, *, image_size: int = 640, device: str | None = Non
         model: one of the above, an ``ultralytics.YOLO``, or an object with a ``name`` and an ``embed()`` method
         image_size: longest side of an image in a YOLO network, in pixels; crops have the size their network wants
         device: torch device; default is the first GPU, or else the CPU
-        engine: what runs a YOLO network: one of :data:`fiftyone_simfind.models.engines.NAMES`
+        engine: what runs the network: one of :data:`fiftyone_simfind.models.engines.NAMES`
 
     Raises:
         ModelError: it is none of these, or cannot be loaded
@@ -69,9 +69,9 @@ def _load_named(model: str, image_size: int, device: str | None, engine: str) ->
 
     kind, colon, rest = model.partition(":")
     if colon and kind == "zoo":
-        return _load_zoo(rest, device)
+        return _load_zoo(rest, device, engine)
     if kind in HEADS:
-        return _load_torchvision(kind, rest, _changed(rest), device)
+        return _load_torchvision(kind, rest, _changed(rest), device, engine)
     drive = len(kind) == 1  # of Windows
     if not os.path.exists(model) and ((colon and not drive) or model == Path(model).stem):
         raise ModelError(
@@ -98,19 +98,19 @@ def _of_yolo(yolo: Any, name: str | None, image_size: int, device: str | None, e
     from fiftyone_simfind.models.yolo import YoloEmbedder
 
     if getattr(yolo, "task", None) == "classify":
-        return classifiers.of_yolo(yolo, name or f"{type(yolo).__name__} {weights.digest(yolo)}", device)
+        return classifiers.of_yolo(yolo, name or f"{type(yolo).__name__} {weights.digest(yolo)}", device, engine)
     return YoloEmbedder(yolo, name=name, image_size=image_size, device=device, engine=engine)
 
 
 @lru_cache(maxsize=2)
-def _load_torchvision(name: str, path: str, changed: float | None, device: str | None) -> Embedder:
+def _load_torchvision(name: str, path: str, changed: float | None, device: str | None, engine: str) -> Embedder:
     from fiftyone_simfind.models import classifiers
 
-    return classifiers.load(name, path, device)
+    return classifiers.load(name, path, device, engine)
 
 
 @lru_cache(maxsize=2)
-def _load_zoo(name: str, device: str | None) -> Embedder:
+def _load_zoo(name: str, device: str | None, engine: str) -> Embedder:
     from fiftyone_simfind.models import zoo
 
-    return zoo.load(name, device)
+    return zoo.load(name, device, engine)
