@@ -30,9 +30,9 @@ def told(handler: Callable) -> Callable:
     return handle
 
 
-def row(panel: types.Object, name: str, **options: Any) -> types.Object:
+def row(panel: types.Object, name: str, gap: int = 1) -> types.Object:
     """A row of the panel, to put things into that lie beside each other."""
-    return panel.h_stack(name, gap=1, align_y="bottom", **options)
+    return panel.h_stack(name, gap=gap, align_y="bottom")
 
 
 def alert(panel: types.Object, name: str, text: str, severity: str = "info") -> None:

@@ -19,7 +19,7 @@ EMPTY = (None, "", [])
 def form(labels: Sequence[str] = ()) -> types.Object:
     """The form; ``labels`` are the classes that matches can be limited to."""
     asked = types.Object()
-    first, kinds, ticks = row(asked, "first"), row(asked, "kinds"), row(asked, "ticks")
+    first, kinds, ticks = (row(asked, name, gap=2) for name in ("first", "kinds", "ticks"))
     first.int("k", label="Matches", default=25, min=1, max=MAX_MATCHES)
     first.float("min_score", label="Minimum score (−1 to 1)", min=-1, max=1)
     choices(first, "emphasis", "Alike in", EMPHASES, "none")

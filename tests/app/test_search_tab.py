@@ -184,6 +184,8 @@ def test_a_cross_on_a_picture_of_the_query_takes_it_out(showroom, grid, panel, p
 
 
 def test_the_button_above_the_grid_fills_the_panel(app, showroom, grid, panel, ops):
+    panel.page.set_viewport_size({"width": 2800, "height": 1080})  # or the button is in a menu
+    grid.wait_stable()
     query = showroom.common(grid.ids())
     select(panel, grid, query)
     ops.button("sort_by_similarity")
