@@ -34,35 +34,38 @@ def form(labels: Sequence[str] = ()) -> types.Object:
     return asked
 
 
-def paths(asked: types.Object | None = None, at: str = AT) -> Iterator[str]:
-    """Where the panel's state holds what was filled into each field."""
+def fields(asked: types.Object | None = None, at: str = AT) -> Iterator[tuple[str, Any]]:
+    """Where the panel's state holds what was filled into each field, and what it shows before that."""
     for name, field in (asked or form()).properties.items():
         inside = f"{at}.{name}"
         if isinstance(field.type, types.Object):
-            yield from paths(field.type, inside)
+            yield from fields(field.type, inside)
         else:
-            yield inside
+            yield inside, field.default
 
 
 def options(filled: dict[str, Any] | None) -> dict[str, Any]:
-    """The options of :func:`fiftyone_simfind.search` that were filled in; an empty field means the default."""
-    found: dict[str, Any] = {}
-    for name, value in (filled or {}).items():
-        found |= options(value) if isinstance(value, dict) else {name: value}
-    if found.get("emphasis") == "none":
-        del found["emphasis"]
-    return {name: value for name, value in found.items() if value not in EMPTY}
+    """The options of :func:`fiftyone_simfind.search` that were filled in, of those that are not its defaults."""
+    defaults = {path.rpartition(".")[2]: default for path, default in fields()}
+    return {name: value for name, value in _flat(filled) if value not in (*EMPTY, defaults.get(name))}
 
 
 def filled(given: dict[str, Any]) -> dict[str, Any] | None:
     """What the form is filled with to search with some options; None where it does not have all of them."""
-    places = {path.rpartition(".")[2]: path.split(".")[1:-1] for path in paths()}
-    if not set(given) <= set(places):
-        return None
     found: dict[str, Any] = {}
-    for name, value in given.items():
-        place = found
-        for part in places[name]:
-            place = place.setdefault(part, {})
-        place[name] = value
-    return found
+    left = dict(given)
+    for path, default in fields():
+        *places, name = path.split(".")[1:]
+        inside = found
+        for place in places:
+            inside = inside.setdefault(place, {})
+        inside[name] = left.pop(name, default)
+    return None if left else found
+
+
+def _flat(filled: dict[str, Any] | None) -> Iterator[tuple[str, Any]]:
+    for name, value in (filled or {}).items():
+        if isinstance(value, dict):
+            yield from _flat(value)
+        else:
+            yield name, value

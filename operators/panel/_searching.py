@@ -67,7 +67,7 @@ class Searching:
         """Search for what was looked for before, as it was searched for then."""
         *history, before = ctx.panel.get_state("search.history")
         ctx.panel.set_state("search.history", history)
-        self._fill(ctx, before["options"])
+        self._fill(ctx, _options.filled(_options.options(before["options"])))
         self._run(ctx, before["query"])
 
     def search_without(self, ctx: Any, gone: str) -> None:
@@ -113,7 +113,7 @@ class Searching:
 
     def _fill(self, ctx: Any, filled: dict[str, Any] | None) -> None:
         ctx.panel.set_state(_options.AT, filled)
-        for path in _options.paths():
+        for path, _ in _options.fields():
             ctx.panel.state.apply(path)  # or the App's field shows what it did before
 
     def _run(self, ctx: Any, query: dict[str, Any]) -> None:

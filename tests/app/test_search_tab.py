@@ -193,6 +193,8 @@ def test_the_button_above_the_grid_fills_the_panel(app, showroom, grid, panel, o
     wait_shown(app, grid, found)
     panel.wait_found(found)
     assert panel.ids(panel.strip()) == [query]
+    for chosen in ("everything", "any class"):
+        expect(panel.content.get_by_role("combobox").filter(has_text=chosen)).to_be_visible()
 
 
 def test_without_a_selection_the_panel_says_how_to_select(panel):

@@ -1,5 +1,6 @@
 """The panel's tab "Search" without a browser: which search its results are of, what can be taken back, and the grid."""
 
+import inspect
 import json
 
 import fiftyone.core.view as fov
@@ -91,7 +92,8 @@ def test_back_fills_in_the_options_of_the_search_that_it_shows(panel, indexed, o
     panel.state["options"] = {"first": {"k": 4}}
     panel.do("on_search_again", id=objects[1])
     panel.do("on_search_back")
-    assert panel.state["options"] == {"first": {"k": 3}}
+    assert _options.options(panel.state["options"]) == {"k": 3}
+    assert panel.state["options"]["kinds"]["scope"] == "all"
     assert panel.found == simfind.search(indexed, objects[0], k=3).ids
 
 
@@ -149,7 +151,8 @@ def test_what_the_button_beside_the_grid_searched_for_is_shown(panel, app, index
     assert answer.error is None
     panel.do("on_change_selected")  # the button clears the selection
     assert panel.found == simfind.search(indexed, objects[0], negatives=[objects[2]], k=4, reverse=True).ids
-    assert panel.state["options"] == {"first": {"k": 4}, "ticks": {"reverse": True}}
+    assert _options.options(panel.state["options"]) == {"k": 4, "reverse": True}
+    assert panel.state["options"]["kinds"]["scope"] == "all"
     assert [item["id"] for item in panel.view("query")["items"]] == [objects[0], objects[2]]
     panel.do("on_search_back")
     assert [item["id"] for item in panel.view("query")["items"]] == [objects[3]]
@@ -179,5 +182,13 @@ def test_the_form_has_a_place_for_every_option_and_reads_it_back():
     given = {"k": 3, "min_score": 0.5, "emphasis": "look", "scope": "same_class", "classes": ["mug"]}
     given |= {"one_per_image": True, "exclude_same_image": True, "reverse": True}
     assert _options.options(_options.filled(given)) == given
-    assert {path.rpartition(".")[2] for path in _options.paths()} == set(given)
+    assert {path.rpartition(".")[2] for path, _ in _options.fields()} == set(given)
     assert _options.filled({"rerank": "resnet50"}) is None
+
+
+def test_what_the_form_shows_first_is_what_a_search_does_without_options():
+    assert _options.options(_options.filled({})) == {}
+    known = inspect.signature(simfind.search).parameters
+    shown = {path.rpartition(".")[2]: default for path, default in _options.fields()}
+    assert shown.pop("emphasis") == "none"
+    assert shown == {name: known[name].default for name in shown}
