@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 NAMES = ("auto", "torch", "openvino")
 CPU_PASS, GPU_PASS = 8, 128  # crops in a forward pass; more are no faster on a core, and fill its cache
 AGREE = 0.999  # mean cosine to the float32 vectors from which on half precision may stand for them
-TRIALS = 16  # pictures that precision is looked at with; the first of them measure time
+TRIALS = CPU_PASS  # pictures that ways are compared with
 SCALES = ((3, 0.5), (9, 0.3), (28, 0.15), (112, 0.05))  # patches a side of a picture, and their share in it
 
 Pixels = NDArray[np.uint8]
@@ -158,21 +158,19 @@ def _fastest(engine: str, plain: Plain, side: int, device: torch.device, name: s
     """The one with most crops a second, of those whose vectors are those of torch in float32."""
     exact = TorchForward(plain, device)
     pictures = trial_pictures(side)
-    expected = exact(pictures)
-    tried: dict[Forward, float] = {} if engine == "openvino" else {exact: seconds(exact, pictures)}
+    taken, expected = trial(exact, pictures)
+    tried: dict[Forward, float] = {} if engine == "openvino" else {exact: taken}
     for make in _makers(engine, plain, side, device):
         try:
             forward = make()
-            found = agreement(forward(pictures), expected)
+            taken, vectors = trial(forward, pictures)
         except Exception as error:  # whatever the library's converter or compiler raised
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             logger.warning('engine="%s" cannot run %s: %s', engine, name, reason)
             continue
-        logger.debug("%s by %s in %s: cosine %.5f to float32", name, forward.name, forward.precision, found)
-        if found >= AGREE:
-            tried[forward] = seconds(forward, pictures)
-            if forward.name == "openvino":
-                break  # what follows is more precise, and slower
+        if agreement(vectors, expected) >= AGREE:
+            tried[forward] = taken
+            break  # what follows is more precise, and slower
     if not tried:
         raise ModelError(f'engine="{engine}" cannot run {name} as torch does; give engine="torch"')
     best = min(tried, key=lambda forward: tried[forward])
@@ -185,13 +183,11 @@ def _makers(engine: str, plain: Plain, side: int, device: torch.device) -> Itera
     """What makes each way beside torch in float32; a library's own choice of precision comes before its float32."""
     if device.type == "cuda":
         yield lambda: TorchForward(plain.to_half(torch.float16), device)
-    if device.type != "cpu":
-        return
-    if engine == "auto" and torch.cpu.get_capabilities().get("avx512_bf16"):
-        yield lambda: TorchForward(plain.to_half(torch.bfloat16), device)
-    if engine == "openvino" or importlib.util.find_spec("openvino"):
+    elif device.type == "cpu" and (engine == "openvino" or importlib.util.find_spec("openvino")):
         yield lambda: OpenVinoForward(plain, side)
         yield lambda: OpenVinoForward(plain, side, "f32")
+    elif device.type == "cpu" and torch.cpu.get_capabilities().get("avx512_bf16"):
+        yield lambda: TorchForward(plain.to_half(torch.bfloat16), device)
 
 
 def agreement(vectors: NDArray[np.float32], expected: NDArray[np.float32]) -> float:
@@ -201,27 +197,22 @@ def agreement(vectors: NDArray[np.float32], expected: NDArray[np.float32]) -> fl
         return float(np.mean(np.sum(vectors * expected, axis=1) / lengths))
 
 
-def seconds(forward: Forward, pictures: Pixels) -> float:
-    """What a crop takes with all streams at work, the second time."""
-
-    def once(_: Any) -> None:
-        forward(pictures[: forward.batch_size])
-
+def trial(forward: Forward, pictures: Pixels) -> tuple[float, NDArray[np.float32]]:
+    """How many seconds a picture takes with all streams at work, and the vectors of the pictures."""
     threads = torch.get_num_threads()
     with ThreadPoolExecutor(forward.streams, initializer=use_threads, initargs=(cores() // forward.streams,)) as pool:
-        list(pool.map(once, range(forward.streams)))
+        list(pool.map(forward, [pictures] * forward.streams))  # what is made at the first pass is no part of it
         started = time.perf_counter()
-        list(pool.map(once, range(forward.streams)))
+        vectors = list(pool.map(forward, [pictures] * forward.streams))
         taken = time.perf_counter() - started
     use_threads(threads)  # what a thread sets holds for all that are begun later
-    return taken / forward.streams / min(forward.batch_size, len(pictures))
+    return taken / forward.streams / len(pictures), vectors[0]
 
 
 def trial_pictures(side: int) -> Pixels:
     """``(TRIALS, side, side, 3)`` uint8: patches of colour in several sizes, from a fixed seed.
 
-    Half precision changes the vectors of such pictures about as much as those of photos; those of noise, or of
-    anything flat, hardly at all.
+    Half precision changes the vectors of such pictures about as much as those of photos.
     """
     rng = np.random.default_rng(51)
 
