@@ -75,7 +75,7 @@ def ask(panel, grid, query):
 def test_the_steps_from_images_to_a_search(app, images, themed, take):
     own, theme = themed
     panel, grid = open_panel(app, own, images), Grid(own)
-    panel.choose("Model", "showroom.pt (the showroom of the demo)")
+    panel.choose("Model", "showroom.pt (the showroom of the demo, on this machine)")
     take("walk-1-set-up")
     panel.press("Make objects searchable")
     index = panel.content.locator("[data-cy=simfind-step-index]")

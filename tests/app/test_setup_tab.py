@@ -14,7 +14,7 @@ import fiftyone_simfind as simfind
 from fiftyone_simfind.showroom.dataset import load
 
 pytestmark = pytest.mark.app
-OWN = "showroom.pt (the showroom of the demo)"
+OWN = "showroom.pt (the showroom of the demo, on this machine)"
 SCENES = 12
 
 
