@@ -16,6 +16,7 @@ import torch
 from ultralytics.utils.tal import make_anchors
 
 FEATS = "feats"  # ultralytics' name of the maps that enter a head
+END_TO_END = 6  # columns by which ultralytics takes an output for that of an end-to-end head
 NEARLY = 1e-3  # logits below the threshold that are decoded as well: ultralytics decides
 
 Raw = dict[str, Any]
@@ -108,8 +109,11 @@ def _sure(logits: torch.Tensor, confidence_thresh: float) -> torch.Tensor | slic
     if not 0 < confidence_thresh < 1:
         return slice(None)
     least = math.log(confidence_thresh / (1 - confidence_thresh)) - NEARLY
-    (some,) = torch.where(logits.amax(dim=(0, 1)) > least)
-    return some if len(some) else torch.tensor([0])
+    best = logits.amax(dim=(0, 1))
+    (some,) = torch.where(best > least)
+    if len(some) in (0, END_TO_END):
+        some = best.topk(len(some) + 1).indices.sort().values
+    return some
 
 
 def _take(value: Any, some: torch.Tensor | slice, anchors: int) -> Any:

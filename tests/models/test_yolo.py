@@ -10,7 +10,7 @@ from ultralytics.utils.ops import scale_masks
 
 from fiftyone_simfind import Detector, showroom
 from fiftyone_simfind.errors import ModelError, OptionError
-from fiftyone_simfind.models import load_detector, load_embedder
+from fiftyone_simfind.models import heads, load_detector, load_embedder
 from fiftyone_simfind.models.images import read
 from fiftyone_simfind.models.yolo import MAX_OBJECTS, _boxes, _masks
 from fiftyone_simfind.numerics import boxes as bx
@@ -122,6 +122,19 @@ def test_detections_are_those_of_yolo_predict(detector, scenes):
         np.testing.assert_allclose(boxes, result.boxes.xyxy.numpy(), atol=0.01)
         np.testing.assert_allclose(objects.confidences, result.boxes.conf.numpy(), atol=1e-4)
         assert objects.labels == [result.names[int(c)] for c in result.boxes.cls]
+
+
+@pytest.mark.parametrize("wanted", range(9))
+def test_as_many_anchors_as_may_be_sure_are_decoded_as_all_are(detector, scenes, wanted, monkeypatch):
+    """At a threshold that leaves only so many anchors; 6 columns are what ultralytics takes for an end-to-end head."""
+    canvas = detector.prepare(scenes[0])
+    raw, _ = detector._engine(canvas.pixels[None])
+    logits = raw["scores"].amax(dim=(0, 1)).sort(descending=True).values
+    thresh = float(logits[wanted : wanted + 2].mean().sigmoid())
+    (few,) = detector._results(thresh, None)(raw, [canvas])
+    monkeypatch.setattr(heads, "_sure", lambda logits, thresh: slice(None))
+    (expected,) = detector._results(thresh, None)(raw, [canvas])
+    np.testing.assert_allclose(few.boxes.data.numpy(), expected.boxes.data.numpy(), atol=1e-4)
 
 
 def test_boxes_that_were_found_get_the_same_vectors_again(detector, scenes):

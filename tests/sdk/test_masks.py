@@ -100,7 +100,7 @@ def test_a_comparison_sees_masks(masked):
 
 
 def test_yolo_sees_what_is_inside_of_a_mask(masked):
-    simfind.embed(masked, "objects", model=showroom.WEIGHTS)
+    simfind.embed(masked, "objects", model=showroom.WEIGHTS, engine="torch")
     network = load_embedder(showroom.WEIGHTS)
     grid = mk.of_detection(half(), BOX)
     for path, vector, given in zip(masked.values("filepath"), vectors(masked), [grid] * 3 + [None] * 2, strict=True):

@@ -1,0 +1,172 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from ultralytics import YOLO
+
+from fiftyone_simfind import showroom
+from fiftyone_simfind.errors import ModelError, OptionError, PackageError
+from fiftyone_simfind.models import engines, load_detector, load_embedder
+from fiftyone_simfind.models.engines import exported
+from fiftyone_simfind.models.images import read
+from fiftyone_simfind.models.yolo import YoloEmbedder
+from fiftyone_simfind.numerics import boxes as bx
+
+OTHERS = ["openvino", "onnx"]
+FAMILIES = ["yolov8n", "yolo11n", "yolo26n", "yolov10n", "yolo11n-seg", "yolo26n-seg", "yolo11n-pose", "yolo11n-obb"]
+SAME = 0.995  # cosine of vectors to those by torch, whatever the engine
+
+
+@pytest.fixture(autouse=True, scope="module")
+def cache(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory):
+    """Images of several shapes."""
+    written = showroom.write(tmp_path_factory.mktemp("scenes"), 5)
+    some = [read(str(path)) for path, _ in written]
+    return [*some[:3], np.ascontiguousarray(some[3][:300]), np.ascontiguousarray(some[4][:, :200])]
+
+
+@pytest.fixture(scope="module")
+def by_torch(scenes):
+    return load_detector(showroom.WEIGHTS).detect(scenes)
+
+
+@pytest.fixture(scope="module", params=OTHERS)
+def other(request, cache):
+    pytest.importorskip(engines.MODULES[request.param])
+    return load_detector(showroom.WEIGHTS, engine=request.param)
+
+
+def test_another_engine_finds_the_same_objects(other, scenes, by_torch):
+    for found, expected in zip(other.detect(scenes, confidence_thresh=0.3), by_torch, strict=True):
+        sure = expected.confidences > 0.4
+        overlap = bx.iou(expected.boxes[sure], found.boxes)
+        best = overlap.argmax(axis=1)
+        assert (overlap.max(axis=1) > 0.9).all()
+        assert [found.labels[row] for row in best] == [expected.labels[row] for row in np.where(sure)[0]]
+        np.testing.assert_allclose(found.confidences[best], expected.confidences[sure], atol=0.1)
+
+
+def test_another_engine_gives_the_same_vectors(other, scenes, by_torch):
+    boxes = [objects.boxes for objects in by_torch]
+    for vectors, objects in zip(other.embed(scenes, boxes), by_torch, strict=True):
+        assert ((vectors * objects.vectors).sum(axis=1) > SAME).all()
+
+
+def test_vectors_of_two_engines_have_one_name(other):
+    assert other.name == load_detector(showroom.WEIGHTS).name
+
+
+def test_several_threads_find_what_one_finds(other, scenes):
+    alone = [other.detect([image])[0] for image in scenes]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda image: other.detect([image])[0], scenes * 3))
+    for found, expected in zip(together, alone * 3, strict=True):
+        np.testing.assert_allclose(found.boxes, expected.boxes, atol=1e-6)
+        np.testing.assert_allclose(found.vectors, expected.vectors, atol=1e-5)
+
+
+def test_threads_of_torch_share_the_weights_and_nothing_else(scenes):
+    detector = load_detector(showroom.WEIGHTS)
+    alone = [detector.detect([image])[0] for image in scenes]
+    meet = threading.Barrier(3)
+
+    def work(_):
+        meet.wait()
+        return [detector.detect([image])[0] for image in scenes]
+
+    with ThreadPoolExecutor(3) as pool:
+        for found in pool.map(work, range(3)):
+            for one, expected in zip(found, alone, strict=True):
+                np.testing.assert_allclose(one.boxes, expected.boxes, atol=1e-5)
+    replicas = list(detector._engine._idle.queue)
+    first, second = (next(replica.network.parameters()) for replica in replicas[:2])
+    assert first.data_ptr() == second.data_ptr()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_openvino_takes_over_every_head(family):
+    pytest.importorskip("openvino")
+    noise = [np.random.default_rng(51).integers(0, 255, (96, 128, 3), dtype=np.uint8)]
+    network = YOLO(f"{family}.yaml")
+    ours, expected = (YoloEmbedder(network, image_size=128, engine=engine) for engine in ("openvino", "torch"))
+    (objects,) = expected.detect(noise, confidence_thresh=1e-6)
+    (vectors,) = ours.embed(noise, [objects.boxes])
+    assert ((vectors * objects.vectors).sum(axis=1) > SAME).all()
+    (found,) = ours.detect(noise, confidence_thresh=1e-6)
+    assert len(found) > 0
+    assert found.confidences.max() == pytest.approx(objects.confidences.max(), rel=0.05)
+
+
+def test_a_network_is_exported_once(other, monkeypatch):
+    monkeypatch.setattr(exported, "quiet", lambda: pytest.fail("it is exported again"))
+    assert YoloEmbedder(str(showroom.WEIGHTS), engine=other.engine).engine == other.engine
+
+
+def test_other_weights_are_another_file(other):
+    before = set(exported.folder().glob("*.*"))
+    YoloEmbedder(YOLO("yolo11n.yaml"), image_size=128, engine=other.engine)
+    assert set(exported.folder().glob("*.*")) - before
+
+
+def test_an_export_that_fails_leaves_no_file(monkeypatch):
+    pytest.importorskip("onnxruntime")
+    monkeypatch.setattr("torch.onnx.export", lambda *args, **options: open(args[2], "w").write("half") and 1 / 0)
+    with pytest.raises(ModelError, match='engine="onnx" cannot run .*division by zero; give engine="torch"'):
+        YoloEmbedder(YOLO("yolo11n.yaml"), image_size=192, engine="onnx")
+    monkeypatch.undo()
+    assert YoloEmbedder(YOLO("yolo11n.yaml"), image_size=192, engine="torch").engine == "torch"
+    assert not [
+        path for path in exported.folder().glob("*.onnx") if path.stat().st_size < 1000 and ".part" not in path.name
+    ]
+
+
+def test_auto_takes_the_engine_that_needs_least_time(monkeypatch):
+    pytest.importorskip("openvino")
+    pytest.importorskip("onnxruntime")
+    for fastest in ("torch", "openvino", "onnx"):
+        monkeypatch.setattr(engines, "trial", lambda engine, size, best=fastest: 1.0 if engine.name == best else 2.0)
+        assert YoloEmbedder(str(showroom.WEIGHTS), engine="auto").engine == fastest
+
+
+def test_auto_is_torch_where_nothing_else_is_installed(monkeypatch):
+    monkeypatch.setattr(engines, "_installed", lambda name: False)
+    assert YoloEmbedder(str(showroom.WEIGHTS), engine="auto").engine == "torch"
+
+
+def test_auto_leaves_out_an_engine_that_cannot_run_the_network(monkeypatch):
+    real = engines._maker
+    monkeypatch.setattr(engines, "_installed", lambda name: True)
+    monkeypatch.setattr(engines, "_maker", lambda name: real(name) if name == "torch" else lambda source: 1 / 0)
+    assert YoloEmbedder(str(showroom.WEIGHTS), engine="auto").engine == "torch"
+
+
+def test_a_trial_measures_a_pass():
+    detector = load_detector(showroom.WEIGHTS)
+    assert engines.trial(detector._engine, 64) > 0
+
+
+def test_an_unknown_engine_is_refused():
+    with pytest.raises(OptionError, match=r'engine="cuda" must be one of \(\'auto\', \'torch\''):
+        load_embedder(showroom.WEIGHTS, engine="cuda")
+
+
+def test_an_engine_that_is_not_installed_is_named(monkeypatch):
+    monkeypatch.setattr(engines, "_installed", lambda name: False)
+    with pytest.raises(PackageError, match=r'pip install "fiftyone-simfind\[openvino\]", or give engine="auto"'):
+        load_embedder(YOLO("yolov8n.yaml"), engine="openvino")
+
+
+def test_tensorrt_without_its_runtime_says_what_is_missing():
+    ort = pytest.importorskip("onnxruntime")
+    if "TensorrtExecutionProvider" in ort.get_available_providers():
+        pytest.skip("it is there")
+    with pytest.raises(ModelError, match="needs an ONNX Runtime with TensorrtExecutionProvider"):
+        load_embedder(YOLO("yolov8n.yaml"), engine="tensorrt")
