@@ -2,6 +2,7 @@
 
 import threading
 import urllib.error
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -18,8 +19,9 @@ from ultralytics.data.augment import classify_transforms
 
 from fiftyone_simfind import Detector, Embedder
 from fiftyone_simfind.errors import ModelError, OptionError
-from fiftyone_simfind.models import classifiers, crops, load_detector, load_embedder
+from fiftyone_simfind.models import classifiers, crops, forward, load_detector, load_embedder
 from fiftyone_simfind.models.crops import CropEmbedder, cut
+from fiftyone_simfind.models.images import read
 
 # Where the features are in each network, and how long they are.
 FEATURES = {
@@ -152,6 +154,18 @@ def test_crops_of_many_images_share_a_pass(image):
 
     CropEmbedder(Counting(), "counting").embed([image] * 12, [BOXES] * 12)
     assert Counting.passes == [18, 18]
+
+
+@given(count=st.integers(0, 300), most=st.integers(1, 40))
+def test_passes_are_few_and_even_and_hold_all_crops_in_order(count, most):
+    class Features:
+        fill, dim, batch_size = (0, 0, 0), 1, most
+
+    passes = list(CropEmbedder(Features(), "n")._passes(iter(range(count)), count))
+    assert [crop for some in passes for crop in some] == list(range(count))
+    assert len(passes) == -(-count // most)
+    sizes = [len(some) for some in passes]
+    assert not sizes or max(sizes) <= min(most, min(sizes) + 1)
 
 
 @pytest.mark.parametrize("box", [[0.5, 0.5, 0, 0.2], [1.5, 0, 0.2, 0.2], [np.nan] * 4, [0.2, 0.2, -0.1, 0.1]])
@@ -359,6 +373,130 @@ def test_an_unknown_name_says_what_is_possible(name):
         load_embedder(name)
 
 
+# Ways to run a network
+
+
+class Fake:
+    """A way that takes no time and gives some vectors."""
+
+    name, precision, streams, batch_size = "fake", "f00", 1, 8
+
+    def __init__(self, vectors):
+        self.vectors = vectors
+
+    def __call__(self, pixels):
+        return np.array(self.vectors[: len(pixels)])
+
+
+def tiny():
+    """A network that can be told by its vectors, with what it gives for the pictures of the trial."""
+    torch.manual_seed(51)
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 16, 4, stride=4), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(2))
+    plain = forward.Plain(torch.nn.Sequential(network, torch.nn.Flatten()), (0.5, 0.4, 0.3), (0.2, 0.3, 0.4))
+    return plain, forward.TorchForward(plain, torch.device("cpu"))(forward.trial_pictures(32))
+
+
+def chosen(monkeypatch, *ways, engine="auto"):
+    """What is chosen for the tiny network out of some ways and torch in float32."""
+    monkeypatch.setattr(forward, "_makers", lambda *_: iter(ways))
+    return forward.load(engine, tiny()[0], 32, torch.device("cpu"), "tiny")
+
+
+def failing():
+    raise RuntimeError("no such layer")
+
+
+def test_auto_takes_what_is_faster_and_gives_the_same_vectors(monkeypatch):
+    fake = Fake(tiny()[1] + 1e-3)
+    assert chosen(monkeypatch, lambda: fake) is fake
+
+
+def test_auto_leaves_alone_what_gives_other_vectors(monkeypatch):
+    other = np.random.default_rng(51).normal(size=tiny()[1].shape)
+    found = chosen(monkeypatch, lambda: Fake(other), lambda: Fake(np.zeros_like(other)), failing)
+    assert (found.name, found.precision) == ("torch", "float32")
+
+
+def test_auto_leaves_alone_what_is_slower(monkeypatch):
+    seconds = {"torch": 1.0, "fake": 2.0}
+    expected = tiny()[1]
+    monkeypatch.setattr(forward, "trial", lambda way, pictures: (seconds[way.name], expected))
+    assert chosen(monkeypatch, lambda: Fake(expected)).name == "torch"
+
+
+def test_an_engine_that_was_asked_for_is_not_replaced_by_torch(monkeypatch):
+    pytest.importorskip("openvino")
+    with pytest.raises(ModelError, match='engine="openvino" cannot run tiny as torch does; give engine="torch"'):
+        chosen(monkeypatch, failing, engine="openvino")
+
+
+def test_a_trial_leaves_torch_s_threads_alone():
+    plain, _ = tiny()
+    before = torch.get_num_threads()
+    forward.trial(forward.TorchForward(plain, torch.device("cpu")), forward.trial_pictures(32))
+    assert torch.get_num_threads() == before
+
+
+def test_half_precision_gives_nearly_the_same_vectors():
+    plain, expected = tiny()
+    half = forward.TorchForward(plain.to_half(torch.bfloat16), torch.device("cpu"))
+    vectors = half(forward.trial_pictures(32))
+    assert (half.precision, vectors.dtype) == ("bfloat16", np.float32)
+    assert not np.array_equal(vectors, expected)
+    assert forward.agreement(vectors, expected) > 0.999
+
+
+def test_agreement_is_the_mean_cosine_and_none_with_a_vector_of_zeros():
+    rows = np.array([[1, 0], [0, 2]], np.float32)
+    assert forward.agreement(rows, np.array([[3, 0], [1, 1]], np.float32)) == pytest.approx((1 + 0.5**0.5) / 2)
+    assert np.isnan(forward.agreement(rows, np.zeros((2, 2), np.float32)))
+
+
+@pytest.mark.parametrize("precision", [None, "f32"])
+def test_openvino_gives_the_same_vectors(precision):
+    pytest.importorskip("openvino")
+    plain, expected = tiny()
+    compiled = forward.OpenVinoForward(plain, 32, precision)
+    for count in (8, 3, 1):
+        vectors = compiled(forward.trial_pictures(32)[:count])
+        assert forward.agreement(vectors, expected[:count]) > (0.999 if precision is None else 0.999999)
+
+
+def test_an_engine_changes_neither_name_nor_vectors(tmp_path, image):
+    pytest.importorskip("openvino")
+    _, file = random_weights("resnet18", tmp_path)
+    plain, fast = (load_embedder(f"resnet18:{file}", engine=engine) for engine in ("torch", "openvino"))
+    assert (plain.engine, fast.engine) == ("torch", "openvino")
+    assert plain.name == fast.name
+    (expected,), (vectors,) = plain.embed([image], [BOXES]), fast.embed([image], [BOXES])
+    assert np.all(np.sum(vectors * expected, axis=1) > 0.999)
+
+
+@pytest.mark.shared
+def test_auto_keeps_the_vectors_of_real_crops(shared_data):
+    weights = f"mobilenet_v2:{shared_data / 'weights' / 'mobilenet_v2.pth'}"
+    files = sorted((shared_data / "data" / "coco" / "images").glob("*.jpg"))[:8]
+    photos = [read(str(file)) for file in files]
+    (expected, vectors) = (
+        np.concatenate(load_embedder(weights, engine=engine).embed(photos, [BOXES] * len(photos)))
+        for engine in ("torch", "auto")
+    )
+    assert forward.agreement(vectors, expected) > forward.AGREE
+
+
+def test_an_engine_for_detectors_runs_no_crops(tmp_path):
+    pytest.importorskip("onnxruntime")
+    _, file = random_weights("resnet18", tmp_path)
+    with pytest.raises(ModelError, match='engine="onnx" runs detectors, and resnet18 looks at crops; give one of'):
+        load_embedder(f"resnet18:{file}", engine="onnx")
+
+
+def test_openvino_runs_on_no_gpu():
+    pytest.importorskip("openvino")
+    with pytest.raises(ModelError, match='engine="openvino" runs on the CPU, not on device="cuda:0"'):
+        forward.load("openvino", tiny()[0], 32, torch.device("cuda:0"), "tiny")
+
+
 # ultralytics' classifiers
 
 
@@ -427,6 +565,61 @@ def test_a_zoo_model_s_vectors_are_its_own_embeddings(zoo, name, picture, image)
         with model:
             expected = model.embed(np.asarray(letterboxed(picture, box, (128, 128, 128)))).ravel()
         np.testing.assert_allclose(vector, unit(expected), atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["same-size", "ragged"])
+def test_threads_can_share_a_zoo_model(zoo, name, image):
+    from fiftyone_simfind.models import zoo as module
+
+    embedder = module.load(name)
+    boxes = [BOXES + [0, 0, -0.05 * n, 0] for n in range(4)]
+    expected = [embedder.embed([image], [some])[0] for some in boxes]
+    with ThreadPoolExecutor(4) as pool:
+        got = list(pool.map(lambda some: embedder.embed([image], [some])[0], boxes * 4))
+    for vectors, alone in zip(got, expected * 4, strict=True):
+        np.testing.assert_allclose(vectors, alone, atol=1e-4)
+
+
+def test_threads_of_a_zoo_model_have_its_weights_in_common(zoo, monkeypatch):
+    from fiftyone_simfind.models import zoo as module
+
+    monkeypatch.setattr(module, "cores", lambda: 3)
+    features = module.load("same-size")._features
+    models = [features._idle.get() for _ in range(features.streams)]
+    assert len({id(model) for model in models}) == 3
+    assert len({id(next(model._model.parameters())) for model in models}) == 1
+
+
+def test_a_zoo_model_that_cannot_be_copied_has_one_thread(zoo, image, monkeypatch):
+    from fiftyone_simfind.models import zoo as module
+
+    def refuse(*_):
+        raise TypeError("cannot pickle")
+
+    monkeypatch.setattr(module.copy, "deepcopy", refuse)
+    embedder = module.load("same-size")
+    assert embedder.streams == 1
+    assert np.isfinite(embedder.embed([image], [BOXES])[0]).all()
+
+
+def test_ragged_crops_of_one_size_share_a_pass(zoo, image, monkeypatch):
+    from fiftyone_simfind.models import zoo as module
+
+    passes = []
+    embedder = module.load("ragged")
+    model = embedder._features._idle.get()
+    embed_all = model.embed_all
+    monkeypatch.setattr(model, "embed_all", lambda some: passes.append(tuple(some.shape)) or embed_all(some))
+    embedder._features._idle.put(model)
+    small, large = [0.1, 0.1, 0.2, 0.2], [0.0, 0.0, 0.5, 0.5]
+    embedder.embed([image] * 2, [np.array([small, large, small])] * 2)
+    assert sorted(passes) == [(2, 3, 64, 64), (4, 3, 32, 32)]
+
+
+def test_no_other_engine_runs_a_zoo_model(zoo):
+    pytest.importorskip("openvino")
+    with pytest.raises(ModelError, match='FiftyOne runs its zoo\'s "same-size" itself, not by engine="openvino"'):
+        load_embedder("zoo:same-size", engine="openvino")
 
 
 def test_a_zoo_model_can_be_named(zoo, image):
