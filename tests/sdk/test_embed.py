@@ -1,10 +1,13 @@
 import fiftyone as fo
 import numpy as np
 import pytest
+import torch
+import torchvision
 
 import fiftyone_simfind as simfind
 from fiftyone_simfind import showroom
 from fiftyone_simfind.errors import FieldError
+from fiftyone_simfind.models import load_embedder
 from fiftyone_simfind.models.images import read
 from fiftyone_simfind.showroom import dataset as rooms
 from fiftyone_simfind.testing import FakeDetector, mean_color
@@ -174,3 +177,15 @@ def test_on_real_photos_vectors_stay_with_their_objects(shared_data):
     assert len(rows) > 60
     assert min(float(d.embedding @ d.again) for d in rows) > 0.999
     dataset.delete()
+
+
+def test_crops_of_many_images_and_threads_go_to_their_own_boxes(boxed, tmp_path):
+    torch.manual_seed(51)
+    torch.save(torchvision.models.resnet18(weights=None).state_dict(), tmp_path / "resnet18.pth")
+    model = f"resnet18:{tmp_path / 'resnet18.pth'}"
+    report = simfind.embed(boxed, "boxes", model=model, batch_size=1, engine="torch")
+    assert (report.objects, report.engine) == (12, "torch")
+    embedder = load_embedder(model)
+    for filepath, d, vector in vectors_of(boxed).values():
+        ((alone,),) = embedder.embed([read(filepath)], [np.array([d.bounding_box])])
+        np.testing.assert_allclose(vector, alone, atol=1e-4)
