@@ -146,3 +146,24 @@ def toyzoo():
     import fiftyone as fo
 
     shutil.copytree(Path(__file__).with_name("toyzoo"), Path(fo.config.model_zoo_dir) / "toyzoo", dirs_exist_ok=True)
+
+
+@pytest.fixture
+def colours(tmp_path, toyzoo):
+    """Ten pictures of two halves, each an object of ``things`` whose label is its colour, in shades of four colours."""
+    import fiftyone as fo
+    import numpy as np
+    from PIL import Image, ImageColor
+
+    rng, names = np.random.default_rng(51), ["red", "lime", "blue", "yellow"]
+    dataset = fo.Dataset()
+    for number in range(10):
+        picture, objects = np.zeros((96, 192, 3), np.uint8), []
+        for half, name in enumerate([names[number % 4], names[(number * 3 + 1) % 4]]):
+            shade = np.array(ImageColor.getrgb(name)) * rng.uniform(0.7, 1) + rng.uniform(0, 40, 3)
+            picture[:, half * 96 : half * 96 + 96] = np.clip(shade, 0, 255)
+            objects.append(fo.Detection(label=name, bounding_box=[half / 2, 0, 0.5, 1]))
+        Image.fromarray(picture).save(tmp_path / f"{number}.png")
+        things = fo.Detections(detections=objects)
+        dataset.add_sample(fo.Sample(filepath=str(tmp_path / f"{number}.png"), things=things))
+    return dataset  # and leave it: the App may still show it

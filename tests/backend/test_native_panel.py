@@ -56,36 +56,20 @@ def test_negatives_are_what_the_panel_makes_of_the_stored_vectors(crowd, stored,
     assert searched(crowd, like, negative_query_ids=unlike) == expected
 
 
+def test_without_whitening_negatives_count_as_in_our_search(toys):
+    simfind.build_index(toys, "objects", whiten=False)
+    ids = toys.values("objects.detections.id", unwind=True)
+    for like, unlike in ([ids[:2], ids[5:6]], [ids[3:5], ids[:2]]):
+        ours = simfind.search(toys, like, negatives=unlike, k=8, include_query=True).ids
+        assert searched(toys, like, negative_query_ids=unlike) == ours
+
+
 def test_without_whitening_negatives_do_what_they_do_on_brains_own_index(crowd, stored):
     simfind.build_index(crowd, "things", whiten=False)
     simfind.build_index(crowd, "things", brain_key="brains", backend="sklearn", whiten=False, metric="cosine")
     like, unlike = list(stored)[3:5], list(stored)[30:33]
     found = [searched(crowd, like, negative_query_ids=unlike, brain_key=key) for key in ("simfind", "brains")]
     assert found[0] == found[1]
-
-
-@pytest.fixture
-def colours(tmp_path, toyzoo):
-    """Ten pictures of two halves, each an object whose label is its colour, in shades of four colours."""
-    import fiftyone as fo
-    from PIL import ImageColor
-
-    rng = np.random.default_rng(51)
-    dataset = fo.Dataset()
-    for number in range(10):
-        names = [COLOURS[number % 4], COLOURS[(number * 3 + 1) % 4]]
-        picture = np.zeros((48, 96, 3), np.uint8)
-        for half, name in enumerate(names):
-            shade = np.array(ImageColor.getrgb(name)) * rng.uniform(0.7, 1) + rng.uniform(0, 40, 3)
-            picture[:, half * 48 : half * 48 + 48] = np.clip(shade, 0, 255)
-        Image.fromarray(picture).save(tmp_path / f"{number}.png")
-        boxes = [[0, 0, 0.5, 1], [0.5, 0, 0.5, 1]]
-        objects = [fo.Detection(label=name, bounding_box=box) for name, box in zip(names, boxes, strict=True)]
-        dataset.add_sample(
-            fo.Sample(filepath=str(tmp_path / f"{number}.png"), things=fo.Detections(detections=objects))
-        )
-    yield dataset
-    dataset.delete()
 
 
 def upload(colour):
@@ -148,11 +132,17 @@ def test_an_uploaded_picture_finds_what_looks_like_it(colours, model):
     assert set(labels(colours, found)) == {"blue"}
 
 
-def test_an_index_of_other_vectors_takes_neither_and_says_so(crowd):
-    index = simfind.build_index(crowd, "things")
-    assert index.supports_prompts is False
-    found = offered(crowd)["simfind"]
-    assert (found["model"], found["supports_prompts"]) == (None, False)
+def test_the_panel_offers_the_same_on_our_index_of_other_vectors_as_on_brains_own(crowd):
+    simfind.build_index(crowd, "things")
+    simfind.build_index(crowd, "things", brain_key="brains", backend="sklearn", metric="cosine")
+    ours, brains = (offered(crowd)[key] for key in ("simfind", "brains"))
+    own = {"key": "simfind", "backend": "simfind"}
+    assert ours == {**brains, **own}
+    assert (ours["model"], ours["supports_prompts"], ours["supports_least_similarity"]) == (None, False, True)
+
+
+def test_an_index_of_other_vectors_refuses_words_and_pictures_and_says_why(crowd):
+    simfind.build_index(crowd, "things")
     with pytest.raises(ValueError, match="'blue'; this model does not support prompts"):
         crowd.to_patches("things").sort_by_similarity("blue", brain_key="simfind", k=3)
     with pytest.raises(Exception, match="Upload query requires a brain run with a configured model: 'simfind'"):
