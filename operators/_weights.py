@@ -99,7 +99,8 @@ def offered(*, finds_objects: bool) -> dict[str, str]:
         finds_objects: without the last, which find no objects
     """
     released = sorted((name for name in SUGGESTED if name != OWN), key=lambda name: not _is_here(name))
-    models = {name: f"{name} ({_where(name)})" for name in released} | {OWN: f"{OWN} (the showroom of the demo, {HERE})"}
+    models = {name: f"{name} ({_where(name)})" for name in released}
+    models[OWN] = f"{OWN} (the showroom of the demo, {HERE})"
     for folder in map(os.path.expanduser, _settings.load().weights_folders):
         found = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
         models |= {os.path.join(folder, name): f"{name} ({HERE})" for name in found if name.endswith(".pt")}
