@@ -106,8 +106,9 @@ def _connected(cluster: str) -> Iterator[Any]:
         return
     own = {"include_dashboard": False, "object_store_memory": STORE} if cluster == "local" else {}
     try:
+        _knock(cluster)
         ray.init(address=cluster, log_to_driver=False, logging_level="error", **own)
-    except (ConnectionError, ValueError, RuntimeError, ImportError) as error:
+    except (ray.exceptions.RayError, OSError, ValueError, RuntimeError, ImportError) as error:
         raise ClusterError(
             f'cluster="{cluster}" cannot be reached: {_first_line(error)}. Give "auto" on a machine of a Ray cluster, '
             'its address such as "ray://host:10001", or "local"'
@@ -116,6 +117,13 @@ def _connected(cluster: str) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _knock(cluster: str) -> None:
+    """Raise OSError where nothing answers at an address; Ray would try for minutes."""
+    host, colon, port = cluster.removeprefix("ray://").rpartition(":")
+    if colon:
+        socket.create_connection((host, int(port)), timeout=10).close()
 
 
 def _job(ray: Any, verb: str, dataset: str, field: str, options: Mapping[str, Any]) -> Job:

@@ -276,6 +276,15 @@ def test_a_cluster_takes_a_model_by_name_only(fresh):
     assert not fresh.has_field("objects")
 
 
+@pytest.mark.parametrize("address", ["ray://127.0.0.1:9", "127.0.0.1:9"])
+def test_where_no_cluster_answers_nothing_is_lost(alone, address, monkeypatch):
+    monkeypatch.setattr("ray.is_initialized", lambda: False)
+    before = alone.values("objects.detections.id")
+    with pytest.raises(ClusterError, match=f'cluster="{address}" cannot be reached'):
+        simfind.detect(alone, cluster=address, overwrite=True, **FAST)
+    assert alone.values("objects.detections.id") == before
+
+
 def test_a_worker_has_one_gpu(fresh):
     with pytest.raises(OptionError, match='device="cuda:1"'):
         _cluster.require("local", model="showroom.pt", device="cuda:1")
