@@ -11,9 +11,10 @@ import fiftyone as fo
 import numpy as np
 import psutil
 import pytest
+from pymongo.errors import AutoReconnect
 
 import fiftyone_simfind as simfind
-from fiftyone_simfind import _cluster
+from fiftyone_simfind import _cluster, _cluster_task
 from fiftyone_simfind.errors import ClusterError, FieldError, OptionError, PackageError
 from fiftyone_simfind.showroom import dataset as rooms
 from fiftyone_simfind.testing import FakeDetector
@@ -243,6 +244,18 @@ def test_a_machine_that_does_not_reach_the_database_says_so(cluster, fresh, monk
         simfind.detect(fresh, cluster=cluster, **FAST)
 
 
+def test_a_part_is_tried_again_when_the_database_was_gone(monkeypatch):
+    """Ray does a task again that raises ``LostDatabase``, and no other."""
+
+    def gone(*_):
+        raise AutoReconnect("connection closed")
+
+    monkeypatch.setattr(_cluster_task, "_run", gone)
+    job = _cluster_task.Job("detect", "any", "objects", {"model": "showroom.pt"}, os.getcwd(), None, "db.example")
+    with pytest.raises(_cluster_task.LostDatabase, match="database at db.example cannot be reached: connection closed"):
+        _cluster_task.do(job, None)
+
+
 def test_a_machine_that_sees_another_database_says_so(cluster, fresh, monkeypatch):
     other = {**_cluster._environment(1), "FIFTYONE_DATABASE_NAME": "simfind_tests_other"}
     monkeypatch.setattr(_cluster, "_environment", lambda cores: other)
@@ -251,7 +264,7 @@ def test_a_machine_that_sees_another_database_says_so(cluster, fresh, monkeypatc
 
 
 def test_a_machine_with_other_weights_of_the_same_name_says_so(cluster, fresh, monkeypatch):
-    monkeypatch.setattr(_cluster._cluster_task, "digest", lambda model: "0123")
+    monkeypatch.setattr(_cluster_task, "digest", lambda model: "0123")
     with pytest.raises(ClusterError, match='"showroom.pt".*do not exist, as they do where the run was started'):
         simfind.detect(fresh, cluster=cluster, **FAST)
 
