@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 NAMES = ("auto", "torch", "openvino")
 CPU_PASS, GPU_PASS = 8, 128  # crops in a forward pass; more are no faster on a core, and fill its cache
 AGREE = 0.999  # mean cosine to the float32 vectors from which on half precision may stand for them
+PROBE = 64  # side of the crops that a network is traced with, in pixels
 TRIALS = CPU_PASS  # pictures that ways are compared with
 SCALES = ((3, 0.5), (9, 0.3), (28, 0.15), (112, 0.05))  # patches a side of a picture, and their share in it
 
@@ -109,12 +110,10 @@ class OpenVinoForward:
     def __init__(self, plain: Plain, side: int, precision: str | None = None):
         import openvino as ov
 
-        shape = ov.PartialShape([-1, side, side, 3])
+        shape, probe = ov.PartialShape([-1, side, side, 3]), torch.zeros(2, PROBE, PROBE, 3, dtype=torch.uint8)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of torch's tracer, on what it follows
-            model = ov.convert_model(
-                plain, example_input=torch.zeros(2, side, side, 3, dtype=torch.uint8), input=[shape]
-            )
+            model = ov.convert_model(plain, example_input=probe, input=[shape])
         options = {"PERFORMANCE_HINT": "THROUGHPUT"} | ({"INFERENCE_PRECISION_HINT": precision} if precision else {})
         self._compiled = ov.Core().compile_model(model, "CPU", options)
         self.precision = str(self._compiled.get_property("INFERENCE_PRECISION_HINT").to_string())
@@ -201,7 +200,7 @@ def trial(forward: Forward, pictures: Pixels) -> tuple[float, NDArray[np.float32
     """How many seconds a picture takes with all streams at work, and the vectors of the pictures."""
     threads = torch.get_num_threads()
     with ThreadPoolExecutor(forward.streams, initializer=use_threads, initargs=(cores() // forward.streams,)) as pool:
-        list(pool.map(forward, [pictures] * forward.streams))  # what is made at the first pass is no part of it
+        list(pool.map(forward, [pictures[:1]] * forward.streams))  # what is made at the first pass is no part of it
         started = time.perf_counter()
         vectors = list(pool.map(forward, [pictures] * forward.streams))
         taken = time.perf_counter() - started
