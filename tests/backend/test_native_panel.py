@@ -125,6 +125,15 @@ def test_a_word_finds_what_it_says(colours, colour):
     assert set(labels(colours, searched(colours, colour, query_type="text", k=4))) == {colour}
 
 
+def test_what_all_pictures_share_is_not_taken_off_a_word(colours):
+    index = index_of(colours, "zoo:toy-colours")
+    whitening = index.home.whitening()
+    ids, stored = colours.values(["things.detections.id", "things.detections.embedding"], unwind=True)
+    scores = whitening.apply(np.array(stored)) @ (np.tile(np.array([1, 1, 0]), 16) @ whitening.axes[0])
+    expected = [ids[row] for row in np.argsort(-scores, kind="stable")]
+    assert searched(colours, "yellow", query_type="text", k=20) == expected
+
+
 @pytest.mark.parametrize("model", ["toy-colours", "toy-wordless"])
 def test_an_uploaded_picture_finds_what_looks_like_it(colours, model):
     index_of(colours, f"zoo:{model}")
