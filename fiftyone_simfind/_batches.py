@@ -102,7 +102,7 @@ class Batches:
     def _results(self, items: Iterable, work: Work, report: EmbedReport) -> Iterator[tuple[int, list]]:
         """For each batch how many images it had, and its results."""
         streams = getattr(self.model, "streams", 1)
-        size = self.batch_size or getattr(self.model, "batch_size", BATCH_SIZE)
+        size: int = self.batch_size or getattr(self.model, "batch_size", None) or BATCH_SIZE
         batches = self._batches(items, size, report)
         if streams == 1:
             yield from ((len(batch), self._work(batch, work, report)) for batch in batches)

@@ -40,9 +40,9 @@ class Canvas(NamedTuple):
     size_wh: tuple[int, int]
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """Only canvases of one shape can share a pass."""
-        return self.pixels.shape
+    def shape(self) -> tuple[int, int]:
+        """Height and width in pixels; only canvases of one shape can share a pass."""
+        return self.pixels.shape[0], self.pixels.shape[1]
 
 
 Images = Sequence[NDArray[np.uint8] | Canvas]
@@ -199,7 +199,7 @@ class YoloEmbedder:
         than in each image alone.
         """
         canvases = [image if isinstance(image, Canvas) else self.prepare(image) for image in images]
-        shapes: dict[tuple[int, ...], list[int]] = {}
+        shapes: dict[tuple[int, int], list[int]] = {}
         for row, canvas in enumerate(canvases):
             shapes.setdefault(canvas.shape, []).append(row)
         for rows in shapes.values():
@@ -217,9 +217,9 @@ class YoloEmbedder:
             # Of the images nothing but their size is asked for.
             sizes = [np.broadcast_to(np.uint8(0), (*canvas.size_wh[::-1], 3)) for canvas in canvases]
             predictor.batch = ([""] * len(canvases), sizes, [""] * len(canvases))
-            canvas = torch.empty(()).expand(len(canvases), 3, *canvases[0].shape[:2])
+            canvas = torch.empty(()).expand(len(canvases), 3, *canvases[0].shape)
             with torch.inference_mode():
-                preds = self._head.decode(raw, canvases[0].shape[:2], confidence_thresh)
+                preds = self._head.decode(raw, canvases[0].shape, confidence_thresh)
                 return predictor.postprocess(preds, canvas, sizes)
 
         return results

@@ -29,6 +29,26 @@ def test_labels_boxes_and_confidences_are_written(photos):
         assert sample.objects.detections[1].bounding_box == [0.5, 0.0, 0.5, 0.5]
 
 
+def test_objects_are_stored_as_fiftyone_stores_them(photos):
+    """But for the order of the keys, and the ids."""
+    simfind.detect(photos, model=FakeDetector(boxes=[(0, 0, 0.5, 1), (1, 1, 1, 1)], labels=["mug", "nowhere"]))
+    written = [fo.Detections(detections=[d.copy() for d in sample.objects.detections]) for sample in photos]
+    photos.set_values("again", written)
+    for document in photos._sample_collection.find():
+        for objects in (document["objects"], document["again"]):
+            for detection in objects["detections"]:
+                assert detection.pop("_id")
+        assert document["objects"] == document["again"]
+
+
+def test_samples_in_memory_get_their_objects(photos):
+    sample = photos.first()
+    before = sample.last_modified_at
+    simfind.detect(photos, model=FakeDetector())
+    assert len(sample.objects.detections) == 3
+    assert sample.last_modified_at > before
+
+
 def test_vectors_are_declared_so_that_brain_sees_them(photos):
     simfind.detect(photos, model=FakeDetector())
     assert isinstance(photos.get_field("objects.detections.embedding"), fo.VectorField)
