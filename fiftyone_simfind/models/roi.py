@@ -185,11 +185,12 @@ def sample(
     """What lies in the grids on some boxes with an area, each in one of the images."""
     assert seen.pixels is not None
     canvas_wh = (seen.pixels.shape[2], seen.pixels.shape[1])
-    grid = Grid(np.array([bx.letterbox(size, canvas_wh) for size in sizes_wh])[image_ids], boxes, image_ids)
+    content = np.array([bx.letterbox(size, canvas_wh) for size in sizes_wh])[image_ids]
+    grid = Grid(content, boxes, image_ids)
 
     features = [seen.layers[level.layer] for level in levels.maps] + (seen.scores if levels.classes else [])
     middle, *rest = _align(features, canvas_wh[0], grid)
-    sides = boxes[:, 2:] * grid.content[:, 2:]
+    sides = boxes[:, 2:] * content[:, 2:]
     return Cells(
         middle,
         rest[: len(levels.late)],
@@ -302,39 +303,43 @@ def _border() -> torch.Tensor:
     return torch.where(~inside.flatten())[0]
 
 
-class Grid(NamedTuple):
+class Grid:
     """Where to look at ``n`` boxes.
 
-    Attributes:
+    Args:
         content: ``(n, 4)`` where each box's image lies on its canvas: left, top, width and height in pixels
         boxes: ``(n, 4)`` relative ``[x, y, width, height]``, clipped to the image
         image_ids: ``(n,)`` the image that each lies in
     """
 
-    content: NDArray[np.int64]
-    boxes: NDArray[np.float64]
-    image_ids: NDArray[np.intp]
+    def __init__(self, content: NDArray[np.int64], boxes: NDArray[np.float64], image_ids: NDArray[np.intp]):
+        self._image_ids = image_ids
+        self._left_top, self._size = content.T[:2], content.T[2:]
+        self._start, self._length = self._left_top + boxes.T[:2] * self._size, boxes.T[2:] * self._size
 
     def taps(
         self, stride: int, shape_hw: Sequence[int], bins: int, points: int
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """The places of a map to add up for each cell, and the share of each: ``(n, bins, bins, taps)``.
 
-        Only the part of the map that the image covers is looked at. A place is a row of the map's ``b * h * w``.
+        Every bin is looked at in ``points`` points along each side, of which each lies between the centres of two of
+        the map's cells; only cells that the image covers count. A place is a row of the map's ``b * h * w``.
         """
-        lines = []
-        for side in (0, 1):  # across, and down
-            cells = shape_hw[1 - side]
-            inner = bx.inner_cells(self.content[:, side], self.content[:, side + 2], stride, cells)
-            start = (self.boxes[:, side] * self.content[:, side + 2] + self.content[:, side]) / stride
-            length = self.boxes[:, side + 2] * self.content[:, side + 2] / stride
-            lines.append(_taps(start, length, inner, bins, points))
-        (columns, across), (rows, down) = lines
-        rows = rows + self.image_ids[:, None, None] * shape_hw[0]
-        places = rows[:, :, None, :, None] * shape_hw[1] + columns[:, None, :, None, :]
-        shares = down[:, :, None, :, None] * across[:, None, :, None, :]
-        shape = (len(self.boxes), bins, bins, (2 * points) ** 2)
-        return places.reshape(shape), shares.reshape(shape)
+        first, stop = bx.inner_cells(self._left_top, self._size, stride, np.array([[shape_hw[1]], [shape_hw[0]]]))
+        steps = (np.arange(bins * points) + 0.5) / (bins * points)
+        found = (self._start[..., None] + self._length[..., None] * steps) / stride - 0.5
+        found = np.minimum(np.maximum(found, first[..., None]), stop[..., None] - 1)
+        low = found.astype(np.int64)
+        cells = np.stack([low, np.minimum(low + 1, stop[..., None] - 1)], axis=-1)
+        upper = (found - low).astype(np.float32) / points
+        shares = np.stack([1 / points - upper, upper], axis=-1)
+        lines = (2, -1, bins, 2 * points)
+        (columns, rows), (across, down) = cells.reshape(lines), shares.reshape(lines)
+        rows = (rows + self._image_ids[:, None, None] * shape_hw[0]) * shape_hw[1]
+        places = rows[:, :, None, :, None] + columns[:, None, :, None, :]
+        weights = down[:, :, None, :, None] * across[:, None, :, None, :]
+        shape = (-1, bins, bins, (2 * points) ** 2)
+        return places.reshape(shape), weights.reshape(shape)
 
 
 def _align(features: Sequence[torch.Tensor], width: int, grid: Grid) -> list[torch.Tensor]:
@@ -367,27 +372,6 @@ def _look_at(pixels: torch.Tensor, grid: Grid) -> torch.Tensor:
         some = table[torch.from_numpy(places).to(table.device)].float()
         found.append((some * torch.from_numpy(shares).to(table.device)[..., None]).sum(dim=3))
     return (torch.cat(found).flip(-1) / 255).permute(0, 3, 1, 2)
-
-
-def _taps(
-    start: NDArray[np.float64],
-    length: NDArray[np.float64],
-    inner: tuple[NDArray[np.int64], NDArray[np.int64]],
-    bins: int,
-    points: int,
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """For each bin along one side of boxes, the map's cells to add up and the share of each: ``(n, bins, 2 * points)``.
-
-    Every bin is looked at in ``points`` points, each of which lies between the centres of two cells.
-    """
-    steps = (np.arange(bins * points) + 0.5) / (bins * points)
-    first, last = inner[0][:, None], inner[1][:, None] - 1
-    found = np.clip(start[:, None] + length[:, None] * steps - 0.5, first, last)
-    low = found.astype(np.int64)
-    cells = np.stack([low, np.minimum(low + 1, last)], axis=-1)
-    shares = np.stack([1 - (found - low), found - low], axis=-1) / points
-    shape = (len(found), bins, 2 * points)
-    return cells.reshape(shape), shares.astype(np.float32).reshape(shape)
 
 
 def _narrow(vectors: torch.Tensor, dim: int) -> torch.Tensor:

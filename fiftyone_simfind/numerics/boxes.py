@@ -76,16 +76,22 @@ def letterbox(size_wh: tuple[int, int], canvas_wh: tuple[int, int]) -> Letterbox
     return Letterbox(left, top, new_w, new_h)
 
 
-def inner_cells(start: ArrayLike, length: ArrayLike, stride: int, cells: int) -> tuple[IntArray, IntArray]:
+def inner_cells(start: ArrayLike, length: ArrayLike, stride: int, cells: ArrayLike) -> tuple[IntArray, IntArray]:
     """The runs of map cells whose centres lie inside ``[start, start + length)`` canvas pixels.
 
+    Args:
+        start: of each run, in pixels, of any shape; the others of the same, or one for all
+        length: in pixels
+        stride: pixels of a cell
+        cells: how many there are
+
     Returns:
-        ``(first, last + 1)``, of the shape of ``start``; never empty, so that an image thinner than a cell has one
+        ``(first, last + 1)``; never empty, so that an image thinner than a cell has one
     """
-    first = np.ceil(np.asarray(start) / stride - 0.5).astype(np.int64)
-    stop = np.floor((np.asarray(start) + np.asarray(length)) / stride - 0.5).astype(np.int64) + 1
-    first = first.clip(0, cells - 1)
-    return first, stop.clip(first + 1, cells)
+    begin, count = np.asarray(start) / stride - 0.5, np.asarray(cells)
+    first = np.minimum(np.maximum(np.ceil(begin), 0), count - 1)
+    stop = np.minimum(np.maximum(np.floor(begin + np.asarray(length) / stride) + 1, first + 1), count)
+    return first.astype(np.int64), stop.astype(np.int64)
 
 
 def iou(boxes_xywh: ArrayLike, others_xywh: ArrayLike) -> FloatArray:
