@@ -42,6 +42,7 @@ def measured(panel, ops, page):
 def measure(panel, ops, page):
     panel.get_by_role("button", name="Measure", exact=True).click()
     page.wait_for_function(f"{PLOT}?._fullData?.length > 0")
+    expect(panel.locator("[data-cy=simfind-jobs]")).to_have_text("")  # or the plot moves when that goes
     ops.settle()
 
 
