@@ -171,27 +171,53 @@ def test_workers_write_samples_and_nothing_else(cluster, fresh):
     assert document() == before
 
 
-def test_killed_workers_cost_nothing_but_time(cluster, fresh, alone, monkeypatch):
-    monkeypatch.setattr(_cluster, "SMALLEST_PART", SCENES // 2)
-    killed = []
+@pytest.fixture
+def many(scenes):
+    """The scenes, four times each: enough that a worker writes to the database before its part is done."""
+    dataset = fo.Dataset()
+    dataset.add_samples([fo.Sample(filepath=path) for path in 4 * scenes.values("filepath")])
+    dataset.add_sample_field("objects", fo.EmbeddedDocumentField, embedded_doc_type=fo.Detections)
+    yield dataset
+    dataset.delete()
+
+
+@pytest.fixture
+def killed(many, monkeypatch):
+    """Workers are killed as soon as something is found: their pids, and how many samples were done then."""
+    monkeypatch.setattr(_cluster, "SMALLEST_PART", 2 * SCENES)
+    told = []
 
     def kill():
-        for _ in range(6000):
-            if fresh.exists("objects").count():
+        for _ in range(30_000):
+            if many.exists("objects").count():
                 break
             time.sleep(0.02)
         for worker in workers():
             worker.kill()
-            killed.append(worker.pid)
+            told.append((worker.pid, many.exists("objects").count()))
 
-    fresh.add_sample_field("objects", fo.EmbeddedDocumentField, embedded_doc_type=fo.Detections)
     killer = threading.Thread(target=kill)
     killer.start()
-    report = simfind.detect(fresh, cluster=cluster, batch_size=1, **FAST)
+    yield told
     killer.join()
+
+
+def test_killed_workers_cost_nothing_but_time(cluster, many, killed, scenes):
+    report = simfind.detect(many, cluster=cluster, model="showroom.pt", engine="torch")
     assert killed
-    assert_same(found(fresh), found(alone))
-    assert (report.images, report.objects) == (SCENES, fresh.count("objects.detections"))
+    assert all(0 < done < len(many) for _, done in killed)
+    assert (report.images, report.objects) == (len(many), many.count("objects.detections"))
+    once = scenes.clone()
+    simfind.detect(once, model="showroom.pt", engine="torch")
+    for quarter in range(4):
+        assert_same(found(many.skip(quarter * SCENES).limit(SCENES)), found(once))
+    once.delete()
+
+
+def test_a_part_whose_workers_all_die_is_given_up(cluster, many, killed, monkeypatch):
+    monkeypatch.setattr(_cluster, "RETRIES", 0)
+    with pytest.raises(ClusterError, match="images were given up after 1 workers: .* first of them is sample"):
+        simfind.detect(many, cluster=cluster, model="showroom.pt", engine="torch")
 
 
 def test_a_run_that_is_interrupted_keeps_what_is_done_and_leaves_no_worker_at_it(cluster, fresh, small_parts):
