@@ -100,7 +100,7 @@ def offered(*, finds_objects: bool) -> dict[str, str]:
     """
     released = sorted((name for name in SUGGESTED if name != OWN), key=lambda name: not _is_here(name))
     models = {name: f"{name} ({_where(name)})" for name in released}
-    models[OWN] = f"{OWN} (the showroom of the demo, {HERE})"
+    models[OWN] = f"{OWN} (demo, {HERE})"
     for folder in map(os.path.expanduser, _settings.load().weights_folders):
         found = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
         models |= {os.path.join(folder, name): f"{name} ({HERE})" for name in found if name.endswith(".pt")}
@@ -108,7 +108,7 @@ def offered(*, finds_objects: bool) -> dict[str, str]:
 
 
 def _where(name: str) -> str:
-    return HERE if _is_here(name) else "is downloaded first"
+    return HERE if _is_here(name) else "downloaded first"
 
 
 def _is_here(name: str) -> bool:

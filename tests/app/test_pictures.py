@@ -75,13 +75,14 @@ def ask(panel, grid, query):
 def test_the_steps_from_images_to_a_search(app, images, themed, take):
     own, theme = themed
     panel, grid = open_panel(app, own, images), Grid(own)
-    panel.choose("Model", "showroom.pt (the showroom of the demo, on this machine)")
+    panel.choose("Model", "showroom.pt (demo, on this machine)")
     take("walk-1-set-up")
     panel.press("Make objects searchable")
     index = panel.content.locator("[data-cy=simfind-step-index]")
     wait_until(lambda: index.get_attribute("data-state") == "done", own)
     panel.ops.settle()
     take("walk-2-ready")
+    images.reload()  # the server has given it a field
     panel.press("Choose an object")
     grid.wait_count(images.count("objects.detections"))
     grid.show_ids()

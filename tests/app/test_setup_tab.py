@@ -14,7 +14,7 @@ import fiftyone_simfind as simfind
 from fiftyone_simfind.showroom.dataset import load
 
 pytestmark = pytest.mark.app
-OWN = "showroom.pt (the showroom of the demo, on this machine)"
+OWN = "showroom.pt (demo, on this machine)"
 SCENES = 12
 
 
@@ -182,7 +182,7 @@ def test_what_is_cancelled_keeps_what_it_did_and_goes_on_later(open_panel, page,
 
 def test_a_model_that_is_not_there_is_told_of(images, open_panel, picture):
     panel = open_panel(images)
-    panel.choose("Model", "yolo11x.pt (is downloaded first)")
+    panel.choose("Model", "yolo11x.pt (downloaded first)")
     panel.press("Make objects searchable")
     expect(panel.content.locator("[role=alert]")).to_contain_text("cannot load")
     picture("panel-setup-failed")

@@ -31,13 +31,13 @@ def models(panel):
 def test_each_model_is_said_to_be_here_or_to_be_downloaded_and_those_here_come_first(panel_of, photos, kept):
     panel = panel_of(photos, "setup")
     panel.do("on_setup_look")
-    assert models(panel)[0] == "yolo11n.pt (is downloaded first)"
+    assert models(panel)[0] == "yolo11n.pt (downloaded first)"
     kept("work/yolo11s.pt")
     kept("YOLO_CONFIG_DIR/Ultralytics/settings.json")
     kept("own/yolo11l.pt")
     panel.do("on_setup_look")
     here = ["yolo11s.pt (on this machine)", "yolo11l.pt (on this machine)"]
-    assert models(panel)[:3] == [*here, "yolo11n.pt (is downloaded first)"]
+    assert models(panel)[:3] == [*here, "yolo11n.pt (downloaded first)"]
     panel.do("on_setup_step", step="detect")
     assert panel.asked("@simfind/objects/detect_objects")["model"] == "yolo11s.pt"
 
