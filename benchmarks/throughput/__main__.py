@@ -112,11 +112,19 @@ def accuracy(args: argparse.Namespace) -> None:
                 print(f"\n{len(material.files)} {material.name}:\n\n{table}", flush=True)
 
 
+def memory(args: argparse.Namespace) -> None:
+    """What a run of many small images takes."""
+    from benchmarks.throughput import memory
+
+    with tempfile.TemporaryDirectory(prefix="simfind-bench-") as folder:
+        print(f"\n{memory.table(args.images, Path(folder), args.engines[0])}", flush=True)
+
+
 def report(material, args: argparse.Namespace, table: str) -> None:
     print(f"\n{len(material.files)} {material.name}, {args.rounds} rounds:\n\n{table}", flush=True)
 
 
-SECTIONS = {"speed": speed, "bare": bare, "steps": steps, "crops": crops, "accuracy": accuracy}
+SECTIONS = {"speed": speed, "bare": bare, "steps": steps, "crops": crops, "accuracy": accuracy, "memory": memory}
 DEFAULT = ("speed", "bare", "steps", "crops", "accuracy")
 
 

@@ -331,8 +331,8 @@ class Grid:
         found = np.minimum(np.maximum(found, first[..., None]), stop[..., None] - 1)
         low = found.astype(np.int64)
         cells = np.stack([low, np.minimum(low + 1, stop[..., None] - 1)], axis=-1)
-        upper = (found - low).astype(np.float32) / points
-        shares = np.stack([1 / points - upper, upper], axis=-1)
+        upper = (found - low).astype(np.float32) / np.float32(points)
+        shares = np.stack([np.float32(1 / points) - upper, upper], axis=-1)
         lines = (2, -1, bins, 2 * points)
         (columns, rows), (across, down) = cells.reshape(lines), shares.reshape(lines)
         rows = (rows + self._image_ids[:, None, None] * shape_hw[0]) * shape_hw[1]
