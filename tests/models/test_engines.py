@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -104,6 +106,16 @@ def test_openvino_takes_over_every_head(family):
     (found,) = ours.detect(noise, confidence_thresh=1e-6)
     assert len(found) > 0
     assert found.confidences.max() == pytest.approx(objects.confidences.max(), rel=0.05)
+
+
+def test_openvino_reports_to_nobody():
+    pytest.importorskip("openvino")
+    code = (
+        "from fiftyone_simfind.models.engines.openvino import silent; silent(); import sys; "
+        "print(sys.modules['openvino.tools.ovc.convert_impl'].tm.__name__, 'openvino_telemetry' in sys.modules)"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert told[-2:] == ["openvino.tools.ovc.telemetry_stub", "False"]
 
 
 def test_a_network_is_exported_once(other, monkeypatch):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 from fiftyone_simfind.errors import ModelError
 from fiftyone_simfind.models.engines.base import MAX_STREAMS, Pixels, Source
@@ -19,8 +21,7 @@ class OpenVinoEngine:
     batch_size = 1
 
     def __init__(self, source: Source):
-        import openvino as ov
-
+        ov = silent()
         if source.device.type != "cpu":
             raise ModelError(f'engine="openvino" runs on the CPU, not on device="{source.device}"; give engine="torch"')
         self._plain = plain = Plain(source)
@@ -38,8 +39,21 @@ class OpenVinoEngine:
         return self._plain.back(pixels, as_arrays(list(outputs.values())))
 
 
-def _export(plain: Plain, path: Path) -> None:
-    import openvino as ov
+def silent() -> Any:
+    """The package ``openvino``, which else tells its makers of every import and every export."""
+    reports = "openvino_telemetry"
+    stop = "openvino" not in sys.modules and reports not in sys.modules
+    if stop:
+        sys.modules[reports] = None  # type: ignore[assignment]  # it then does without, as where that is not installed
+    try:
+        import openvino
+    finally:
+        if stop:
+            del sys.modules[reports]
+    return openvino
 
+
+def _export(plain: Plain, path: Path) -> None:
+    ov = silent()
     model = ov.convert_model(plain.eval(), example_input=probe(), input=[ov.PartialShape([-1, -1, -1, 3])])
     ov.save_model(model, path, compress_to_fp16=False)
