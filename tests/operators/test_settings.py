@@ -38,7 +38,7 @@ def loaded(monkeypatch):
 
     asked = []
 
-    def load(model, image_size, device):
+    def load(model, *how):
         asked.append(model)
         return testing.FakeDetector()
 
