@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fiftyone_simfind import _cluster, _fields
+from fiftyone_simfind import _cluster, _embedding, _fields
 from fiftyone_simfind._batches import Batches
 from fiftyone_simfind._types import EmbedReport, Objects
 from fiftyone_simfind.errors import FieldError, OptionError
@@ -49,7 +49,7 @@ def detect(
         device: torch device such as ``"cuda:0"``; default is the first GPU, or else the CPU
         engine: what runs a YOLO network: ``"torch"``, ``"openvino"``, ``"onnx"`` or ``"tensorrt"``, whose boxes and
             vectors differ a little (docs/throughput.md says by how much); or ``"auto"``, the fastest of those that are
-            installed, which a short trial finds and the report names
+            installed, which a short trial finds and the report names; for fewer than 64 images torch
         cluster: address of a Ray cluster whose machines share the work, such as ``"auto"`` or ``"ray://host:10001"``;
             ``"local"`` begins one on this machine, with a process for each of its GPUs
         skip_failures: go on after an image that cannot be read, and name it in the report
@@ -77,7 +77,9 @@ def detect(
     from fiftyone_simfind.models import images, load_detector
 
     batches = Batches(images.read, batch_size, num_workers, skip_failures, progress)
-    detector = load_detector(model, image_size=image_size, device=device, engine="torch" if cluster else engine)
+    detector = load_detector(
+        model, image_size=image_size, device=device, engine=_embedding.engine_for(view, engine, cluster)
+    )
     classes = [classes] if isinstance(classes, str) else classes
     detector.detect([], confidence_thresh=confidence_thresh, classes=classes)  # refuses unknown classes
     facts = _fields.model_facts(detector, model, image_size)

@@ -49,7 +49,7 @@ def embed(
         device: torch device such as ``"cuda:0"``; default is the first GPU, or else the CPU
         engine: what runs a YOLO network: ``"torch"``, ``"openvino"``, ``"onnx"`` or ``"tensorrt"``, whose boxes and
             vectors differ a little (docs/throughput.md says by how much); or ``"auto"``, the fastest of those that are
-            installed, which a short trial finds and the report names
+            installed, which a short trial finds and the report names; for fewer than 64 images torch
         cluster: address of a Ray cluster whose machines share the work, such as ``"auto"`` or ``"ray://host:10001"``;
             ``"local"`` begins one on this machine, with a process for each of its GPUs
         skip_failures: go on after an image that cannot be read, and name it in the report
@@ -74,7 +74,7 @@ def embed(
 
     batches = Batches(images.read, batch_size, num_workers, skip_failures, progress)
     size = image_size or (_fields.recorded(view, vectors) or {}).get("image_size") or DEFAULT_IMAGE_SIZE
-    embedder = load_embedder(model, image_size=size, device=device, engine="torch" if cluster else engine)
+    embedder = load_embedder(model, image_size=size, device=device, engine=_embedding.engine_for(view, engine, cluster))
     facts = _fields.model_facts(embedder, model, size)
     if cluster:
         _cluster.require(cluster, model=model, device=device)

@@ -13,6 +13,8 @@ from fiftyone_simfind._batches import Batches
 from fiftyone_simfind._fields import BoxedImage
 from fiftyone_simfind._types import Embedder, EmbedReport
 
+FEW = 64  # images
+
 
 def run(
     samples: Any,
@@ -46,6 +48,21 @@ def run(
 
     batches.of(embedder).run(items, total, pool, write, report)
     return report
+
+
+def engine_for(view: Any, engine: str, cluster: str | None) -> str:
+    """The engine to load a model with in this process.
+
+    A few images are done before a faster engine is found and ready; the machines of a cluster choose for themselves.
+
+    Raises:
+        OptionError: there is no such engine
+    """
+    from fiftyone_simfind.models import engines
+
+    engines.check_name(engine)
+    few = engine == "auto" and view.count() < FEW
+    return "torch" if cluster or few else engine
 
 
 def takes_masks(embedder: Any) -> bool:

@@ -108,8 +108,9 @@ class OpenVinoForward:
     batch_size = CPU_PASS
 
     def __init__(self, plain: Plain, side: int, precision: str | None = None):
-        import openvino as ov
+        from fiftyone_simfind.models.engines.openvino import silent
 
+        ov = silent()
         shape, probe = ov.PartialShape([-1, side, side, 3]), torch.zeros(2, PROBE, PROBE, 3, dtype=torch.uint8)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of torch's tracer, on what it follows

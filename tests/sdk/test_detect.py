@@ -4,6 +4,7 @@ import pytest
 from PIL import Image
 
 import fiftyone_simfind as simfind
+from fiftyone_simfind import showroom
 from fiftyone_simfind.errors import CollectionError, FieldError, ModelError, OptionError
 from fiftyone_simfind.models.images import read
 from fiftyone_simfind.testing import FakeDetector, mean_color
@@ -288,3 +289,14 @@ def test_the_number_of_readers_changes_nothing(photos, num_workers):
     simfind.detect(photos, model=FakeDetector(), num_workers=num_workers, batch_size=2)
     for filepath, d in objects_of(photos):
         np.testing.assert_allclose(d.embedding, mean_color(read(filepath), np.array(d.bounding_box)), atol=1e-6)
+
+
+def test_a_few_images_are_done_by_torch_before_a_faster_engine_is_found(photos):
+    assert simfind.detect(photos, model=showroom.WEIGHTS, image_size=64).engine == "torch"
+
+
+def test_an_unknown_engine_is_refused_before_anything_is_lost(photos):
+    simfind.detect(photos, model=FakeDetector())
+    with pytest.raises(OptionError, match='engine="gpu" must be one of'):
+        simfind.detect(photos, model=FakeDetector(), engine="gpu", overwrite=True)
+    assert photos.count("objects.detections") == 15

@@ -29,13 +29,22 @@ def check(name: str) -> None:
         PackageError: its package is not there
         OptionError: there is no such engine
     """
-    if name not in NAMES:
-        raise OptionError(f'engine="{name}" must be one of {NAMES}')
+    check_name(name)
     if name in MODULES and not _installed(name):
         raise PackageError(
             f'engine="{name}" needs the package {MODULES[name]}; install it with '
             f'pip install "fiftyone-simfind[{name}]", or give engine="auto"'
         )
+
+
+def check_name(name: str) -> None:
+    """Raise unless there is an engine of this name, whether it is installed or not.
+
+    Raises:
+        OptionError: there is none
+    """
+    if name not in NAMES:
+        raise OptionError(f'engine="{name}" must be one of {NAMES}')
 
 
 def load(name: str, source: Source) -> Engine:
