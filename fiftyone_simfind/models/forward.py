@@ -186,8 +186,14 @@ def _makers(engine: str, plain: Plain, side: int, device: torch.device) -> Itera
     elif device.type == "cpu" and (engine == "openvino" or importlib.util.find_spec("openvino")):
         yield lambda: OpenVinoForward(plain, side)
         yield lambda: OpenVinoForward(plain, side, "f32")
-    elif device.type == "cpu" and torch.cpu.get_capabilities().get("avx512_bf16"):
+    elif device.type == "cpu" and _has_bfloat16():
         yield lambda: TorchForward(plain.to_half(torch.bfloat16), device)
+
+
+def _has_bfloat16() -> bool:
+    """Whether the CPU computes in bfloat16, as far as this torch can tell."""
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
 def agreement(vectors: NDArray[np.float32], expected: NDArray[np.float32]) -> float:
