@@ -192,7 +192,7 @@ def _makers(engine: str, plain: Plain, side: int, device: torch.device) -> Itera
 
 def _has_bfloat16() -> bool:
     """Whether the CPU computes in bfloat16, as far as this torch can tell."""
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
