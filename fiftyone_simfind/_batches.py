@@ -105,7 +105,8 @@ class Batches:
         size: int = self.batch_size or getattr(self.model, "batch_size", None) or BATCH_SIZE
         batches = self._batches(items, size, report)
         if streams == 1:
-            yield from ((len(batch), self._work(batch, work, report)) for batch in batches)
+            with _threads():
+                yield from ((len(batch), self._work(batch, work, report)) for batch in batches)
             return
         most = streams + max(streams, -(-AHEAD // size))
         with _streams(streams) as pool:
@@ -182,16 +183,28 @@ class Batches:
 
 
 @contextmanager
-def _streams(count: int) -> Iterator[ThreadPoolExecutor]:
-    """Threads that share the cores among them."""
+def _threads() -> Iterator[None]:
+    """All cores for torch, of which ultralytics takes one away."""
     import torch
 
     from fiftyone_simfind.models.engines.base import cores, use_threads
 
     before = torch.get_num_threads()
-    pool = ThreadPoolExecutor(count, "simfind-stream", use_threads, (cores() // count,))
+    use_threads(cores())
     try:
-        yield pool
+        yield
     finally:
-        pool.shutdown(cancel_futures=True)
         torch.set_num_threads(before)  # what a thread sets holds for all that are begun later
+
+
+@contextmanager
+def _streams(count: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads that share the cores among them."""
+    from fiftyone_simfind.models.engines.base import cores, use_threads
+
+    pool = ThreadPoolExecutor(count, "simfind-stream", use_threads, (cores() // count,))
+    with _threads():
+        try:
+            yield pool
+        finally:
+            pool.shutdown(cancel_futures=True)

@@ -47,7 +47,7 @@ def detect(
         batch_size: images in a forward pass; default is what suits the device
         num_workers: threads that read images ahead; default is one per core, up to 16
         device: torch device such as ``"cuda:0"``; default is the first GPU, or else the CPU
-        engine: what runs a YOLO network: ``"torch"``, ``"openvino"``, ``"onnx"`` or ``"tensorrt"``, whose boxes and
+        engine: what runs the network: ``"torch"``, ``"openvino"``, ``"onnx"`` or ``"tensorrt"``, whose boxes and
             vectors differ a little (docs/throughput.md says by how much); or ``"auto"``, the fastest of those that are
             installed, which a short trial finds and the report names; for fewer than 64 images torch
         cluster: address of a Ray cluster whose machines share the work, such as ``"auto"`` or ``"ray://host:10001"``;

@@ -141,7 +141,7 @@ class Form:
         self.number(
             "batch_size", "Batch size", "Images in a forward pass; empty: as many as suit", min=1, max=1024, whole=True
         )
-        self.choice("engine", "Engine", "What runs a YOLO network", list(ENGINES), labels=ENGINES)
+        self.choice("engine", "Engine", "What runs the network", list(ENGINES), labels=ENGINES)
 
     def strings(self, key: str, label: str, description: str, known: Sequence[str]) -> None:
         """Some texts, of which the ``known`` ones are proposed."""

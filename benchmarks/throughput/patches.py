@@ -50,7 +50,8 @@ def second_step(material: Material, network: str) -> dict[str, Way]:
         f"compute_patch_embeddings, {network}, 224 x 224, batch_size={BATCH}": on_dataset(
             material, lambda: patch_embeddings(network, OF_ONE_SIZE, batch_size=BATCH), **options
         ),
-        f"simfind.embed, {network}": on_dataset(material, lambda: embed(network), **options),
+        f"simfind.embed, {network}, torch": on_dataset(material, lambda: embed(network, "torch"), **options),
+        f"simfind.embed, {network}, openvino": on_dataset(material, lambda: embed(network, "openvino"), **options),
     }
 
 
@@ -66,12 +67,12 @@ def patch_embeddings(network: str, config: dict[str, Any], **options: Any) -> On
     )
 
 
-def embed(network: str) -> OnDataset:
+def embed(network: str, engine: str) -> OnDataset:
     """Our crops through such a network."""
     import fiftyone_simfind as simfind
 
     model = f"{network}:{state_dict(network)}"
-    return lambda dataset: simfind.embed(dataset, FIELD, model=model, progress=False)
+    return lambda dataset: simfind.embed(dataset, FIELD, model=model, engine=engine, progress=False)
 
 
 def state_dict(network: str) -> Path:

@@ -7,6 +7,7 @@ import pytest
 
 from fiftyone_simfind._batches import AT_FAULT, Batches
 from fiftyone_simfind._types import EmbedReport
+from fiftyone_simfind.models.engines.base import cores
 
 
 class Item(NamedTuple):
@@ -63,12 +64,19 @@ def test_a_model_that_asks_for_nothing_is_called_by_the_caller_alone():
     assert threads == {caller}
 
 
-def test_the_streams_leave_torch_its_threads():
+@pytest.mark.parametrize("streams", [1, 2])
+def test_the_cores_are_shared_out_and_given_back(streams):
     import torch
 
-    before = torch.get_num_threads()
-    run(Model(streams=2), items(20))
-    assert torch.get_num_threads() == before
+    before, seen = torch.get_num_threads(), set()
+    torch.set_num_threads(1)  # as ultralytics does on two cores
+    try:
+        look = lambda some, images: seen.add(torch.get_num_threads()) or [[0]] * len(images)  # noqa: E731
+        run(Model(streams), items(20), work=look)
+        assert seen == {max(cores() // streams, 1)}
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_the_batch_size_is_the_models_unless_one_is_given():
