@@ -85,7 +85,7 @@ def _changed(path: str) -> float | None:
     return os.path.getmtime(path) if os.path.isfile(path) else None
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
 def _load_yolo(path: str, changed: float | None, image_size: int, device: str | None, engine: str) -> Embedder:
     from fiftyone_simfind.models import weights
 
