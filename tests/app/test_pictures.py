@@ -109,6 +109,7 @@ def test_each_tab(app, showroom, themed, take, tmp_path):
     panel.content.locator("input[type=file]").set_input_files(tmp_path / "photo.png")
     panel.content.locator("[data-cy=simfind-candidate]").nth(1).click()
     wait_until(lambda: panel.content.locator("[data-cy=simfind-crop] img").count() >= 25, own)
+    panel.content.locator("[data-cy=simfind-photo]").evaluate("photo => photo.scrollIntoView()")
     take("tab-photo")
     panel.tab("Map")
     own.wait_for_selector(f"{PANEL} .js-plotly-plot .main-svg")
