@@ -14,7 +14,7 @@ help:
 	@echo '              APP=0 without the App; IMAGES=folder MODEL=weights.pt OUT=folder for your own images'
 	@echo 'make test     lint, and run all tests, those in a browser too; ARGS="-k search" for pytest'
 	@echo 'make lint     ruff and mypy            make format   let ruff rewrite the code'
-	@echo 'make train    train the showroom model make bench    measure speed and quality'
+	@echo 'make train    train the showroom model make bench    measure how fast objects get vectors'
 	@echo 'make setup    only prepare .venv       make clean    remove what these targets wrote, except .venv'
 	@echo 'PYTHON=python3.12 picks the Python that .venv is made from.'
 
@@ -76,7 +76,7 @@ train: $(VENV)/.runtime
 	@$(PY) tools/train_showroom.py $(ARGS)
 
 bench: $(VENV)/.runtime
-	@$(PY) -m benchmarks $(ARGS)
+	@$(PY) -m benchmarks.throughput speed $(ARGS)
 
 clean:
 	rm -rf build dist demo runs test-artifacts *.egg-info .coverage
