@@ -83,12 +83,8 @@ def detect(
     classes = [classes] if isinstance(classes, str) else classes
     detector.detect([], confidence_thresh=confidence_thresh, classes=classes)  # refuses unknown classes
     facts = _fields.model_facts(detector, model, image_size)
-    settings = {
-        **facts,
-        "embeddings_field": embeddings_field,
-        "confidence_thresh": confidence_thresh,
-        "classes": sorted(classes) if classes else None,
-    }
+    settings = {**facts, "embeddings_field": embeddings_field, "confidence_thresh": confidence_thresh}
+    settings["classes"] = sorted(classes) if classes else None
     if cluster:
         _cluster.require(cluster, model=model, device=device)
     _prepare(view, label_field, embeddings_field, facts, settings, overwrite)

@@ -77,7 +77,18 @@ def test_form_keys_are_the_sdks_keywords(scored, form_of, name):
 @pytest.mark.parametrize("name", VERBS)
 def test_forms_ask_for_all_that_a_person_can_say(scored, form_of, name):
     """What is left out is for programmers, or is said with a selection or a choice of samples."""
-    left_out = {"samples", "query", "image", "negatives", "query_domain", "num_workers", "device", "progress", "whiten"}
+    left_out = {
+        "samples",
+        "query",
+        "image",
+        "negatives",
+        "query_domain",
+        "num_workers",
+        "device",
+        "cluster",
+        "progress",
+        "whiten",
+    }
     left_out |= {"backend_kwargs", "kwargs", "search_options"}
     if name == "refresh_index":
         left_out |= {"image_size"}
