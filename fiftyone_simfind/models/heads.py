@@ -38,7 +38,7 @@ class Head:
         self._head = copy.deepcopy(network.model[-1]).float().cpu()
         self._head.training = False
         self.strides = [int(stride) for stride in self._head.stride]
-        self._anchors: dict[tuple[int, int], tuple[torch.Tensor, torch.Tensor]] = {}
+        self._ready: dict[Any, Any] = {}
         self._lock = threading.Lock()
 
     def decode(self, raw: Raw | tuple, canvas_hw: tuple[int, int], confidence_thresh: float) -> Any:
@@ -51,29 +51,32 @@ class Head:
         """
         if not isinstance(raw, dict):
             return raw
-        branch = _to_cpu(raw["one2one" if self._head.end2end else "one2many"] if "one2one" in raw else raw)
-        head = copy.copy(self._head)
-        head.nc = branch["scores"].shape[1]
-        some = _sure(branch["scores"], confidence_thresh)
-        anchors, strides = self._anchors_of(canvas_hw)
-        head.anchors, head.strides = anchors[:, some], strides[:, some]
-        head.shape = (batch := branch["scores"].shape[0], 1, canvas_hw[0], canvas_hw[1])
-        chosen = {key: _take(value, some, anchors.shape[1]) for key, value in branch.items() if key != FEATS}
+        branch = raw["one2one" if self._head.end2end else "one2many"] if "one2one" in raw else raw
+        logits = branch["scores"]
+        some = _sure(logits, confidence_thresh)
+        head = copy.copy(self._for(canvas_hw, logits.device))
+        anchors = head.anchors.shape[1]
+        head.nc, head.shape = logits.shape[1], (len(logits), 1, *canvas_hw)
+        head.anchors, head.strides = head.anchors[:, some], head.strides[:, some]
+        chosen = {key: _take(value, some, anchors) for key, value in branch.items() if key != FEATS}
         chosen[FEATS] = [torch.empty(()).expand(head.shape)]  # its anchors are those of this shape already
         found = head._inference(chosen)
         if head.end2end:
             found = head.postprocess(found.permute(0, 2, 1))
-        assert len(found) == batch
         return ((found, branch["proto"]), raw) if "proto" in branch else (found, raw)
 
-    def _anchors_of(self, canvas_hw: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
-        """The points of all anchors ``(2, a)``, in cells, and their strides ``(1, a)``."""
+    def _for(self, canvas_hw: tuple[int, int], device: torch.device) -> Any:
+        """The head on a device, with the points of all anchors ``(2, a)``, in cells, and their strides ``(1, a)``."""
         with self._lock:
-            if canvas_hw not in self._anchors:
-                feats = [torch.empty(()).expand(1, 1, canvas_hw[0] // s, canvas_hw[1] // s) for s in self.strides]
+            if (key := (canvas_hw, device)) not in self._ready:
+                if device not in self._ready:
+                    self._ready[device] = copy.deepcopy(self._head).to(device)
+                head = self._ready[key] = copy.copy(self._ready[device])  # the weights are the same ones
+                sizes = [(canvas_hw[0] // stride, canvas_hw[1] // stride) for stride in self.strides]
+                feats = [torch.empty((), device=device).expand(1, 1, *size) for size in sizes]
                 points, strides = make_anchors(feats, self._head.stride, 0.5)
-                self._anchors[canvas_hw] = points.T, strides.T
-            return self._anchors[canvas_hw]
+                head.anchors, head.strides = points.T, strides.T
+            return self._ready[key]
 
 
 def flatten(raw: Raw, branch: str = "") -> dict[str, torch.Tensor]:
@@ -120,7 +123,3 @@ def _take(value: Any, some: torch.Tensor | slice, anchors: int) -> Any:
     """Some columns of what has one for each anchor."""
     has_anchors = isinstance(value, torch.Tensor) and value.ndim == 3 and value.shape[2] == anchors
     return value[:, :, some].float() if has_anchors else value
-
-
-def _to_cpu(branch: Raw) -> Raw:
-    return {key: value.cpu() if isinstance(value, torch.Tensor) else value for key, value in branch.items()}

@@ -31,8 +31,9 @@ class TorchEngine:
     def __init__(self, source: Source):
         self._device, self._layers = source.device, list(source.layers)
         self._half = source.device.type == "cuda"
-        network = share_weights(source.network)
-        self._network = network.half() if self._half else network.to(memory_format=torch.channels_last)
+        # Half precision has weights of its own: others are made from the same network.
+        self._network = copy.deepcopy(source.network).half() if self._half else share_weights(source.network)
+        self._network.to(memory_format=torch.channels_last)
         self._idle: queue.LifoQueue[Replica] = queue.LifoQueue()
         self.streams = min(cores(), MAX_STREAMS) if source.device.type == "cpu" else 1
         self.batch_size = self._room(source.image_size) if self._half else 1
