@@ -85,7 +85,7 @@ def slow(monkeypatch):
 
     detector = Slow(name="slow")
     detector.at_work = threading.Event()
-    monkeypatch.setattr(registry, "_load_named", lambda model, image_size, device: detector)
+    monkeypatch.setattr(registry, "_load_named", lambda model, *options: detector)
     return detector
 
 
