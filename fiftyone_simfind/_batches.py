@@ -113,11 +113,10 @@ class Batches:
             waiting: deque[tuple[int, Future]] = deque()
             for batch in batches:
                 waiting.append((len(batch), pool.submit(self._work, batch, work, report)))
-                if len(waiting) >= most:
+                while waiting and (len(waiting) >= most or waiting[0][1].done()):
                     count, future = waiting.popleft()
                     yield count, future.result()
-            while waiting:
-                count, future = waiting.popleft()
+            for count, future in waiting:
                 yield count, future.result()
 
     def _batches(self, items: Iterable, size: int, report: EmbedReport) -> Iterator[Batch]:

@@ -2,6 +2,7 @@
 
 import base64
 import threading
+import time
 from contextlib import contextmanager
 
 import pytest
@@ -11,6 +12,7 @@ from panel import ObjectSearch
 from playwright.sync_api import expect
 
 import fiftyone_simfind as simfind
+from fiftyone_simfind.models import images as files
 from fiftyone_simfind.showroom.dataset import load
 
 pytestmark = pytest.mark.app
@@ -139,7 +141,14 @@ def test_a_box_that_was_edited_in_the_app_is_told_of_and_mended(ready, open_pane
     assert simfind.status(ready).up_to_date
 
 
-def test_a_scheduled_step_shows_its_progress_and_is_seen_when_it_is_done(images, open_panel, page, picture):
+@pytest.fixture
+def slow_disk(monkeypatch):
+    """Images take their time in this process, so that somebody can look on."""
+    read = files.read
+    monkeypatch.setattr(files, "read", lambda path: time.sleep(1) or read(path))
+
+
+def test_a_scheduled_step_shows_its_progress_and_is_seen_when_it_is_done(images, open_panel, page, picture, slow_disk):
     service = DelegatedOperationService()
     for operation in service.list_operations():
         service.delete_operation(operation.id)

@@ -136,6 +136,21 @@ def test_no_more_than_a_few_batches_are_read_ahead():
     assert max(gap) < 60
 
 
+def test_progress_is_told_as_soon_as_an_image_is_done():
+    """Not when as many have been read as may wait."""
+    told, read = [], [0]
+
+    def reading(path):
+        read[0] += 1
+        time.sleep(0.05)
+        return path
+
+    model = Model(streams=2, batch_size=1)
+    batches = Batches(reading, num_workers=0, progress=lambda bar: told.append((bar.iteration, read[0]))).of(model)
+    batches.run(items(12), 12, model.work, lambda done: None, EmbedReport("some"))
+    assert next(read for done, read in told if done) < 5
+
+
 def test_an_image_that_fails_is_named_and_the_others_are_done():
     def work(some, images):
         if "7.jpg" in images:
