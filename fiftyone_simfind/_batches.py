@@ -7,7 +7,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -101,23 +100,25 @@ class Batches:
 
     def _results(self, items: Iterable, work: Work, report: EmbedReport) -> Iterator[tuple[int, list]]:
         """For each batch how many images it had, and its results."""
-        streams = getattr(self.model, "streams", 1)
+        from fiftyone_simfind.models.engines.base import all_cores, streams
+
+        count = getattr(self.model, "streams", 1)
         size: int = self.batch_size or getattr(self.model, "batch_size", None) or BATCH_SIZE
         batches = self._batches(items, size, report)
-        if streams == 1:
-            with _threads():
+        if count == 1:
+            with all_cores():
                 yield from ((len(batch), self._work(batch, work, report)) for batch in batches)
             return
-        most = streams + max(streams, -(-AHEAD // size))
-        with _streams(streams) as pool:
+        most = count + max(count, -(-AHEAD // size))
+        with streams(count) as pool:
             waiting: deque[tuple[int, Future]] = deque()
             for batch in batches:
                 waiting.append((len(batch), pool.submit(self._work, batch, work, report)))
                 while waiting and (len(waiting) >= most or waiting[0][1].done()):
-                    count, future = waiting.popleft()
-                    yield count, future.result()
-            for count, future in waiting:
-                yield count, future.result()
+                    images, future = waiting.popleft()
+                    yield images, future.result()
+            for images, future in waiting:
+                yield images, future.result()
 
     def _batches(self, items: Iterable, size: int, report: EmbedReport) -> Iterator[Batch]:
         """Batches of what can share a forward pass, where the model says what can."""
@@ -179,31 +180,3 @@ class Batches:
         if not self.skip_failures:
             raise error
         report.failures[path] = f"{type(error).__name__}: {error}"
-
-
-@contextmanager
-def _threads() -> Iterator[None]:
-    """All cores for torch, of which ultralytics takes one away."""
-    import torch
-
-    from fiftyone_simfind.models.engines.base import cores, use_threads
-
-    before = torch.get_num_threads()
-    use_threads(cores())
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)  # what a thread sets holds for all that are begun later
-
-
-@contextmanager
-def _streams(count: int) -> Iterator[ThreadPoolExecutor]:
-    """Threads that share the cores among them."""
-    from fiftyone_simfind.models.engines.base import cores, use_threads
-
-    pool = ThreadPoolExecutor(count, "simfind-stream", use_threads, (cores() // count,))
-    with _threads():
-        try:
-            yield pool
-        finally:
-            pool.shutdown(cancel_futures=True)

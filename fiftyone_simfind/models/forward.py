@@ -9,7 +9,6 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,7 +18,7 @@ from PIL import Image
 
 from fiftyone_simfind.errors import ModelError
 from fiftyone_simfind.models import engines
-from fiftyone_simfind.models.engines.base import MAX_STREAMS, cores, use_threads
+from fiftyone_simfind.models.engines.base import MAX_STREAMS, cores, streams
 
 logger = logging.getLogger(__name__)
 
@@ -205,13 +204,11 @@ def agreement(vectors: NDArray[np.float32], expected: NDArray[np.float32]) -> fl
 
 def trial(forward: Forward, pictures: Pixels) -> tuple[float, NDArray[np.float32]]:
     """How many seconds a picture takes with all streams at work, and the vectors of the pictures."""
-    threads = torch.get_num_threads()
-    with ThreadPoolExecutor(forward.streams, initializer=use_threads, initargs=(cores() // forward.streams,)) as pool:
+    with streams(forward.streams) as pool:
         list(pool.map(forward, [pictures[:1]] * forward.streams))  # what is made at the first pass is no part of it
         started = time.perf_counter()
         vectors = list(pool.map(forward, [pictures] * forward.streams))
         taken = time.perf_counter() - started
-    use_threads(threads)  # what a thread sets holds for all that are begun later
     return taken / forward.streams / len(pictures), vectors[0]
 
 

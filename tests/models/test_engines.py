@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from ultralytics import YOLO
 
 from fiftyone_simfind import showroom
@@ -167,6 +168,14 @@ def test_auto_leaves_out_an_engine_that_cannot_run_the_network(monkeypatch):
 def test_a_trial_measures_a_pass():
     detector = load_detector(showroom.WEIGHTS)
     assert engines.trial(detector._engine, 64) > 0
+
+
+def test_a_trial_leaves_threads_that_begin_later_alone():
+    """What one thread sets holds for all that are begun after it; seen in a thread of its own."""
+    before = torch.get_num_threads()
+    engines.trial(load_detector(showroom.WEIGHTS)._engine, 64)
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(torch.get_num_threads).result() == before
 
 
 def test_an_unknown_engine_is_refused():

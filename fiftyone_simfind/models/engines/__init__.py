@@ -6,13 +6,12 @@ import importlib.util
 import logging
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
 from fiftyone_simfind.errors import ModelError, OptionError, PackageError
-from fiftyone_simfind.models.engines.base import Engine, Source, cores, use_threads
+from fiftyone_simfind.models.engines.base import Engine, Source, streams
 
 logger = logging.getLogger(__name__)
 
@@ -115,7 +114,7 @@ def trial(engine: Engine, image_size: int) -> float:
     def once(_: Any) -> None:
         engine(noise)
 
-    with ThreadPoolExecutor(engine.streams, initializer=use_threads, initargs=(cores() // engine.streams,)) as pool:
+    with streams(engine.streams) as pool:
         list(pool.map(once, range(engine.streams)))  # what is made at the first pass is no part of it
         taken = []
         for _ in range(TRIALS):

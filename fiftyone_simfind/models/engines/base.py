@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -77,6 +80,23 @@ def cores() -> int:
     return min(allowed, psutil.cpu_count(logical=False) or allowed)
 
 
-def use_threads(count: int) -> None:
-    """How many threads torch may use for what the calling thread asks of it."""
-    torch.set_num_threads(max(count, 1))
+@contextmanager
+def all_cores() -> Iterator[None]:
+    """All cores for what the calling thread asks of torch, of which ultralytics takes one away."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(cores())
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)  # what a thread sets holds for all that are begun later
+
+
+@contextmanager
+def streams(count: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads that share the cores among them; what waits when the context ends is not begun any more."""
+    pool = ThreadPoolExecutor(count, "simfind-stream", torch.set_num_threads, (max(cores() // count, 1),))
+    with all_cores():
+        try:
+            yield pool
+        finally:
+            pool.shutdown(cancel_futures=True)
