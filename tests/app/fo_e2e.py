@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 import time
@@ -127,7 +128,7 @@ class Ops:
         self.modal = page.locator("[data-cy=modal]")
         self.prompt = page.locator("[data-cy=operators-prompt-modal]")
         self.progress = page.locator("[data-cy=operators-prompt-view-modal]")
-        self._pending, self._last = set(), time.monotonic()
+        self._pending, self._begun, self._last = set(), 0, time.monotonic()
         page.on("request", self._began)
         page.on("requestfinished", self._ended)
         page.on("requestfailed", self._ended)
@@ -135,6 +136,7 @@ class Ops:
     def _began(self, request):
         if request.method == "POST" and "/operators/" in request.url:
             self._pending.add(request)
+            self._begun += 1
             self._last = time.monotonic()
 
     def _ended(self, request):
@@ -143,9 +145,21 @@ class Ops:
             self._last = time.monotonic()
 
     def settle(self, quiet=0.5):
-        """Wait until no operator is under way; an event of a panel that overlaps another one is lost."""
-        idle = lambda: not self._pending and time.monotonic() - self._last >= quiet  # noqa: E731
+        """Wait until no operator is under way; an event of a panel that overlaps another one is lost.
+
+        What was done just before may start one a moment later, so the quiet that is waited for begins with this call.
+        """
+        asked = time.monotonic()
+        idle = lambda: not self._pending and time.monotonic() - max(asked, self._last) >= quiet  # noqa: E731
         wait_until(idle, self.page, "operators are still under way")
+
+    @contextlib.contextmanager
+    def started(self):
+        """Wait until what is done inside has started an operator, and then until none is under way."""
+        before = self._begun
+        yield
+        wait_until(lambda: self._begun > before, self.page, "no operator was started")
+        self.settle()
 
     def button(self, name):
         """Press an operator's button above the grid."""

@@ -48,8 +48,9 @@ def drawn(page, ops):
 
 
 def colour_by(page, ops, panel, words):
-    panel.get_by_role("combobox").first.click()
-    page.get_by_role("option", name=words, exact=True).click()
+    with ops.started():
+        panel.get_by_role("combobox").first.click()
+        page.get_by_role("option", name=words, exact=True).click()
     drawn(page, ops)
 
 
@@ -172,9 +173,12 @@ def test_a_search_started_from_the_map_is_not_confined_to_the_lasso(app, showroo
 def test_clusters_have_a_colour_each(showroom, panel, ops, page, picture):
     colour_by(page, ops, panel, "cluster")
     shown = simfind.map_points(showroom.dataset, color_by="cluster")
-    drawn_in = {n: trace["name"] for trace in page.evaluate(POINTS) for n in trace["numbers"]}
-    for number, group in enumerate(shown.groups):
-        assert drawn_in[number].startswith(group or "(none)")
+
+    def each_in_its_own():
+        drawn_in = {n: trace["name"] for trace in page.evaluate(POINTS) for n in trace["numbers"]}
+        return all(drawn_in[n].startswith(group or "(none)") for n, group in enumerate(shown.groups))
+
+    wait_until(each_in_its_own, page)
     picture("map-clusters")
 
 

@@ -1,0 +1,39 @@
+"""What the examples share: their options, their dataset, and what to do where a network's weights cannot be had."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # a clone works without being installed
+
+
+def parser(doc: str, example: str, data: str, model: str) -> argparse.ArgumentParser:
+    """The options of every example: its data, a model, and the folder that it writes to.
+
+    Args:
+        doc: what the example does
+        example: its name, for the folder
+        data: what its one positional argument may be, instead of the showroom
+        model: the default
+    """
+    made = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("data", nargs="?", type=Path, help=f"{data}; default is the showroom")
+    made.add_argument("--model", default=model, help=f"default: {model}")
+    made.add_argument("--out", type=Path, default=ROOT / "demo" / example, help="folder for what is written")
+    return made
+
+
+def available(model: str) -> str:
+    """A model, or the showroom's own where its weights are neither on this machine nor to be had from their server."""
+    from fiftyone_simfind import ModelError
+    from fiftyone_simfind.models import load_embedder
+
+    try:
+        load_embedder(model)
+    except ModelError as error:
+        print(f"{error}\nThe showroom's own network stands in for it; all figures are of that.", file=sys.stderr)
+        return "showroom.pt"
+    return model
