@@ -22,6 +22,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "detect": "_detect",
     "embed": "_embed",
+    "whole_images": "_whole_images",
     "build_index": "_index",
     "status": "_refresh",
     "refresh": "_refresh",
@@ -103,6 +104,7 @@ if TYPE_CHECKING:
     from fiftyone_simfind._thumbnails import crop, thumbnails
     from fiftyone_simfind._types import Detector, Embedder, EmbedReport, IndexStatus, Match, Objects
     from fiftyone_simfind._visualize import visualize
+    from fiftyone_simfind._whole_images import whole_images
     from fiftyone_simfind.errors import (
         BrainRunError,
         ClusterError,

@@ -27,6 +27,7 @@ from fiftyone_simfind.numerics import stamps as st
 
 INFO_KEY = "simfind"
 SCORES = {"scores": "cosine similarity to the last query"}
+WHOLE = "whole images"  # under which a field of them says where their labels are from
 HEATMAP = {"heatmap": "cosine similarity of the places in a match's box to the query, 0 and less as 0"}
 LOST = (gridfs.errors.NoFile, AttributeError)  # raised where the results of a run are named but are not there
 NO_DATASET = fo.core.dataset.DatasetNotFoundError
@@ -537,6 +538,63 @@ def write_objects(samples: Any, label_field: str, embeddings_field: str, found: 
             for sample_id, objects in found.items()
         },
     )
+
+
+def label_path(samples: Any, label_field: str) -> str:
+    """The path of the class names of whole samples, such as ``"ground_truth.label"``.
+
+    Raises:
+        FieldError: there is no such field, or it holds neither a classification nor a string for each sample
+    """
+    dataset = dataset_of(samples)
+    field = dataset.get_field(label_field)
+    kind = getattr(field, "document_type", type(field))
+    parents = [label_field[:place] for place, letter in enumerate(label_field) if letter == "."]
+    in_list = any(isinstance(dataset.get_field(parent), fo.ListField) for parent in parents)
+    if kind in (fo.Classification, fo.StringField) and not in_list:
+        return f"{label_field}.label" if kind is fo.Classification else label_field
+    fields = sorted(dataset.get_field_schema(embedded_doc_type=fo.Classification))
+    found = "does not exist" if field is None else f"is a {kind.__name__}{' of each object' * in_list}"
+    raise FieldError(
+        f'label_field="{label_field}" {found} on dataset "{dataset.name}"; give a field of Classification '
+        f"(it has {fields}), a field of strings, or None"
+    )
+
+
+def give_whole(view: Any, patches_field: str, labels: str | None) -> int:
+    """Give one object around all of it to every image that has no object in a field; to how many.
+
+    Args:
+        view: image samples
+        patches_field: field of ``Detections``
+        labels: path of the samples' class names, or None
+    """
+    ids, count = packed_ids(view)[0], 0
+    collection = dataset_of(view)._sample_collection
+    for start in range(0, len(ids), CHUNK):
+        some = [ObjectId(one) for one in nid.to_hex(ids[start : start + CHUNK]).tolist()]
+        missing = {"_id": {"$in": some}, f"{patches_field}.detections.0": {"$exists": False}}
+        found = list(collection.find(missing, {labels or "_id": 1}))
+        _update(view, {str(sample["_id"]): {patches_field: _whole(_inside(sample, labels))} for sample in found})
+        count += len(found)
+    return count
+
+
+def _inside(document: Any, path: str | None) -> Any:
+    """A value of a document of the database, or None where there is none."""
+    if path is None:
+        return None
+    for name in path.split("."):
+        document = (document or {}).get(name)
+    return document
+
+
+def _whole(label: str | None) -> dict[str, Any]:
+    blank = {key: value for key, value in fo.Detection(label=label).to_dict().items() if key != "_id"}
+    return {
+        "_cls": "Detections",
+        "detections": [{"_id": ObjectId(), **blank, "bounding_box": [0.0, 0.0, 1.0, 1.0]}],
+    }
 
 
 def _detections(objects: Objects, embeddings_field: str, model: str) -> list[dict[str, Any]]:

@@ -22,6 +22,7 @@ VERBS = {"_compare", "_detect", "_embed", "_evaluate", "_fit", "_index", "_neigh
     "_detect_query",
     "_map",
     "_visualize",
+    "_whole_images",
 }
 # What the verbs search in where the vectors lie in a database of another kind.
 ENGINES = {"_engines", "_objects", "_paging", "_rules", "_vendors"}
