@@ -32,6 +32,7 @@ _HOMES = {
     "detect_query": "_detect_query",
     "read_image": "_photos",
     "fetch_image": "_fetch",
+    "download_images": "_download",
     "thumbnails": "_thumbnails",
     "crop": "_thumbnails",
     "overview": "_overview",
@@ -46,6 +47,7 @@ _HOMES = {
     "robustness": "_robustness",
     "plot_matches": "_plots",
     "EmbedReport": "_types",
+    "DownloadReport": "_download",
     "IndexStatus": "_types",
     "Match": "_types",
     "Objects": "_types",
@@ -67,6 +69,7 @@ _HOMES = {
     "FetchError": "errors",
     "FieldError": "errors",
     "ImageError": "errors",
+    "ManifestError": "errors",
     "ModelError": "errors",
     "OptionError": "errors",
     "PackageError": "errors",
@@ -83,6 +86,7 @@ if TYPE_CHECKING:
     from fiftyone_simfind._delete import clear_scores, delete_index
     from fiftyone_simfind._detect import detect
     from fiftyone_simfind._detect_query import detect_query
+    from fiftyone_simfind._download import DownloadReport, download_images
     from fiftyone_simfind._embed import embed
     from fiftyone_simfind._evaluate import evaluate
     from fiftyone_simfind._explain import Explanation
@@ -112,6 +116,7 @@ if TYPE_CHECKING:
         FetchError,
         FieldError,
         ImageError,
+        ManifestError,
         ModelError,
         OptionError,
         PackageError,

@@ -8,6 +8,7 @@ is connected to: a name that stands for another one a moment later gains nothing
 from __future__ import annotations
 
 import contextlib
+import email.utils
 import http.client
 import ipaddress
 import socket
@@ -23,6 +24,7 @@ from fiftyone_simfind.errors import FetchError, OptionError
 
 PORTS = {"http": 80, "https": 443}
 REDIRECTS = (301, 302, 303, 307, 308)
+BUSY = (408, 425, 429)  # what a server says that may have time later, besides 500 and more
 MAX_REDIRECTS = 5
 MAX_LENGTH = 2000  # characters of an address
 AS_THEY_ARE = "/%:=&?~+!$,;'@()*[]-._"  # signs of a path that mean something
@@ -73,7 +75,8 @@ def fetch_image(
         the file
 
     Raises:
-        FetchError: it may not or cannot be fetched; the message may be shown to whoever gave the address
+        FetchError: it may not or cannot be fetched; the message may be shown to whoever gave the address, and ``again``
+            says whether another try may succeed
         OptionError: an option is out of range
     """
     if not isinstance(max_bytes, int) or max_bytes < 1:
@@ -87,7 +90,7 @@ def fetch_image(
     thread.join(timeout)
     if thread.is_alive():
         fetch.stop()
-        raise FetchError(_late(url, timeout))
+        raise FetchError(_late(url, timeout), again=True)
     if fetch.error is not None:
         raise fetch.error
     return fetch.content
@@ -143,6 +146,24 @@ def _shown(url: object) -> str:
     return f'"{text[:100]}{"..." if len(text) > 100 else ""}"'
 
 
+def _refusal(url: str, response: http.client.HTTPResponse) -> FetchError:
+    """What to say of an answer that is no file."""
+    message = f"{_shown(url)} answers {response.status} {response.reason[:50]}".rstrip()
+    again = response.status in BUSY or response.status >= 500
+    return FetchError(message, again=again, retry_after=_seconds(response.getheader("Retry-After")) if again else None)
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """What a header ``Retry-After`` asks for: seconds, or until a date (RFC 9110, section 10.2.3)."""
+    told = (retry_after or "").strip()
+    if told.isascii() and told.isdecimal():
+        return float(told)
+    try:
+        return max(email.utils.parsedate_to_datetime(told).timestamp() - time.time(), 0.0)
+    except (ValueError, OverflowError):
+        return None
+
+
 class _Fetch:
     """One fetch: what it has come to, and what to stop when it takes too long."""
 
@@ -154,6 +175,7 @@ class _Fetch:
         names = [allowed_hosts] if isinstance(allowed_hosts, str) else allowed_hosts
         self._allowed = {name.strip().lower() for name in names}
         self._connection: _Connection | None = None
+        self._response: http.client.HTTPResponse | None = None
 
     def run(self, url: str) -> None:
         """Fetch a file, and keep it or the reason why not."""
@@ -167,7 +189,8 @@ class _Fetch:
         except (OSError, http.client.HTTPException, ValueError) as error:
             told = getattr(error, "strerror", None) or type(error).__name__
             late = isinstance(error, TimeoutError) and error.errno is None  # ours, and not that of the other side
-            self.error = FetchError(self._late if late else f"{_shown(url)} cannot be fetched: {told}")
+            message = self._late if late else f"{_shown(url)} cannot be fetched: {told}"
+            self.error = FetchError(message, again=isinstance(error, (OSError, http.client.IncompleteRead)))
         finally:
             self._close()
 
@@ -182,6 +205,8 @@ class _Fetch:
         self.stop()
         if self._connection is not None:
             self._connection.close()
+        if self._response is not None:  # which holds the socket, too
+            self._response.close()
 
     def _follow(self, url: str) -> bytes:
         for _ in range(MAX_REDIRECTS + 1):
@@ -210,15 +235,17 @@ class _Fetch:
                 failed = error
                 continue
             self._connection.request("GET", target.path, headers=HEADERS)
-            return self._connection.getresponse()
+            self._response = self._connection.getresponse()
+            return self._response
         raise failed or FetchError(f'"{target.host}" cannot be found')
 
     def _addresses(self, target: Target) -> list[str]:
         """The addresses that a host stands for, all of them checked."""
         try:
             found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError):
-            raise FetchError(f'"{target.host}" cannot be found') from None
+        except (OSError, UnicodeError) as error:
+            later = getattr(error, "errno", None) == socket.EAI_AGAIN  # whoever knows the names cannot be asked now
+            raise FetchError(f'"{target.host}" cannot be found', again=later) from None
         addresses = list(dict.fromkeys(str(place[4][0]) for place in found))
         host = f"[{target.host}]" if ":" in target.host else target.host
         allowed = {target.host, host, f"{host}:{target.port}"} & self._allowed
@@ -231,7 +258,7 @@ class _Fetch:
 
     def _read(self, target: Target, response: http.client.HTTPResponse) -> bytes:
         if response.status != 200:
-            raise FetchError(f"{_shown(target.url)} answers {response.status} {response.reason[:50]}".rstrip())
+            raise _refusal(target.url, response)
         if (response.getheader("Content-Encoding") or "identity").strip().lower() != "identity":
             raise FetchError(f"{_shown(target.url)} sends a compressed file, which was not asked for")
         announced, content = response.length, bytearray()
@@ -240,7 +267,7 @@ class _Fetch:
             chunk = response.read(CHUNK)
             if not chunk:
                 if announced is not None and len(content) < announced:
-                    raise FetchError(f"{_shown(target.url)} sent less than it announced; try again")
+                    raise FetchError(f"{_shown(target.url)} sent less than it announced; try again", again=True)
                 return bytes(content)
             content += chunk
         raise FetchError(
@@ -250,7 +277,7 @@ class _Fetch:
     def _remaining(self) -> float:
         left = self._deadline - time.monotonic()
         if left <= 0:
-            raise FetchError(self._late)
+            raise FetchError(self._late, again=True)
         return left
 
 

@@ -504,6 +504,20 @@ def is_whole(samples: Any) -> bool:
 # Writing
 
 
+def products(name: str | None, rows: Iterable[tuple[str, str, str, str | None]]) -> Any:
+    """A new dataset of photos of products: ``(filepath, url, product, link)`` rows, in their order."""
+    dataset = fo.Dataset(name)
+    dataset.add_sample_field("product", fo.EmbeddedDocumentField, embedded_doc_type=fo.Classification)
+    for field in ("url", "link"):
+        dataset.add_sample_field(field, fo.StringField)
+    samples = [
+        fo.Sample(filepath=filepath, product=fo.Classification(label=product), url=url, link=link)
+        for filepath, url, product, link in rows
+    ]
+    dataset.add_samples(samples, progress=False)
+    return dataset
+
+
 def clear_samples(samples: Any, field: str) -> None:
     """Remove a field's values from some samples."""
     dataset_of(samples).set_values(field, dict.fromkeys(samples.values("id")), key_field="id")

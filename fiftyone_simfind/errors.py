@@ -43,7 +43,20 @@ class ImageError(SimfindError, ValueError):
 
 
 class FetchError(SimfindError, ValueError):
-    """An image cannot be fetched: its address is not one that may be asked, or gives nothing usable."""
+    """An image cannot be fetched: its address is not one that may be asked, or gives nothing usable.
+
+    Attributes:
+        again: whether another try may succeed, since the host was busy, slow or broke off
+        retry_after: the seconds after which the host asks for that one, where it says so
+    """
+
+    def __init__(self, message: str, *, again: bool = False, retry_after: float | None = None):
+        super().__init__(message)
+        self.again, self.retry_after = again, retry_after
+
+
+class ManifestError(SimfindError, ValueError):
+    """A list of images and products cannot be read, or an entry of it is none."""
 
 
 class ClusterError(SimfindError, RuntimeError):
