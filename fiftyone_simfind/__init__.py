@@ -45,7 +45,9 @@ _HOMES = {
     "evaluate": "_evaluate",
     "compare": "_compare",
     "robustness": "_robustness",
+    "location_influence": "_location",
     "plot_matches": "_plots",
+    "plot_features": "_features",
     "EmbedReport": "_types",
     "DownloadReport": "_download",
     "IndexStatus": "_types",
@@ -56,9 +58,11 @@ _HOMES = {
     "Detector": "_types",
     "SearchResults": "_results",
     "Explanation": "_explain",
+    "FeatureSlice": "_features",
     "NeighborTable": "_neighbor_table",
     "ObjectMap": "_map",
     "RetrievalReport": "_reports",
+    "LocationReport": "_location_report",
     "Overview": "_overview",
     "ComparisonReport": "_tables",
     "RobustnessReport": "_tables",
@@ -90,9 +94,12 @@ if TYPE_CHECKING:
     from fiftyone_simfind._embed import embed
     from fiftyone_simfind._evaluate import evaluate
     from fiftyone_simfind._explain import Explanation
+    from fiftyone_simfind._features import FeatureSlice, plot_features
     from fiftyone_simfind._fetch import fetch_image
     from fiftyone_simfind._fit import fit_metric
     from fiftyone_simfind._index import build_index
+    from fiftyone_simfind._location import location_influence
+    from fiftyone_simfind._location_report import LocationReport
     from fiftyone_simfind._map import ObjectMap, map_points
     from fiftyone_simfind._neighbor_table import NeighborTable
     from fiftyone_simfind._neighbors import compute_neighbors, load_neighbors

@@ -44,8 +44,11 @@ class Compared:
     def score(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """Cosine similarity to the query, in [-1, 1], of ``(..., d)`` vectors as the model gives them."""
         flat = vectors.reshape(-1, vectors.shape[-1])
-        unit = vx.normalize(flat) if self.whitening is None else self.whitening.apply(flat)
-        return np.nan_to_num(vx.cosine(unit, self.query)).reshape(vectors.shape[:-1])
+        return np.nan_to_num(vx.cosine(self.as_indexed(flat), self.query)).reshape(vectors.shape[:-1])
+
+    def as_indexed(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """``(n, d)`` vectors as the model gives them, as the index compares them: of length 1, or NaN."""
+        return vx.normalize(vectors) if self.whitening is None else self.whitening.apply(vectors)
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,7 @@ def explain(
         _fields.require_heatmap_field(samples, heatmap_field)
     from fiftyone_simfind.models import images
 
-    describe = _cells_of(samples, compared.path, model, match)
+    describe = cells_of(samples, compared.path, model, match)
     image = images.read(match.filepath)
     cells, weights = describe(image, match.bounding_box)
     shares = pt.shares(compared.query, vector, compared.parts)
@@ -124,8 +127,8 @@ def explain(
     return found
 
 
-def _cells_of(samples: Any, path: str, model: Any, match: Match) -> Describe:
-    """What describes the cells of a match's box, of the very model that made the vectors in a field.
+def cells_of(samples: Any, path: str, model: Any, match: Match) -> Describe:
+    """What describes the cells of an object's box, of the very model that made the vectors in a field.
 
     Raises:
         FieldError: nobody knows which model that was
@@ -144,7 +147,7 @@ def _cells_of(samples: Any, path: str, model: Any, match: Match) -> Describe:
     if model is None and not facts.get("weights"):
         raise ModelError(
             f"the vectors in {name} were made by {facts['model']}, which was given as an object and can not be loaded "
-            "again; give it to explain() or plot() as model="
+            "again; give it to explain(), plot() or plot_features() as model="
         )
     from fiftyone_simfind.models import load_embedder
 

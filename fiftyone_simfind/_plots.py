@@ -49,15 +49,14 @@ def plot_matches(
     step = 2 if explain else 1  # rows of tiles for each search
     figure, axes = _tiles(step * max(len(results), 1), columns)
     for row, found in zip(axes[::step], results, strict=False):
-        if found.query:
-            _draw(row[0], found.query[0], f"target: {found.query[0].label or 'object'}", TARGET_COLOR, 3.0)
+        _draw_target(row[0], found)
         for axis, match in zip(row[1:], found.matches, strict=False):
             _draw(axis, match, f"{match.label or 'object'}  {match.score:.3f}", MATCH_COLOR, 1.0)
     for row, found in zip(axes[1::2] if explain else [], results, strict=False):
         for i in range(min(columns - 1, len(found))):
             _draw_heat(row[1 + i], found.explain(i, model=model))
         _draw_scale(row[0])
-    return _finished(figure, path)
+    return finished(figure, path)
 
 
 def plot_explanation(explanation: Explanation, path: str | Path | None = None) -> Any:
@@ -75,7 +74,7 @@ def plot_explanation(explanation: Explanation, path: str | Path | None = None) -
     _draw(plain, match, f"{match.label or 'object'}  {match.score:.3f}", MATCH_COLOR, 1.0)
     _draw_heat(heat, explanation)
     _draw_scale(scale)
-    return _finished(figure, path)
+    return finished(figure, path)
 
 
 def _tiles(rows: int, columns: int) -> tuple[Any, Any]:
@@ -89,22 +88,36 @@ def _tiles(rows: int, columns: int) -> tuple[Any, Any]:
     return figure, axes
 
 
-def _finished(figure: Any, path: str | Path | None) -> Any:
+def finished(figure: Any, path: str | Path | None) -> Any:
     figure.tight_layout(pad=0.5)
     if path is not None:
         figure.savefig(path)
     return figure
 
 
+def _draw_target(axis: Any, found: SearchResults) -> None:
+    """What was searched for, if it has a picture: the first of it."""
+    for match in found.query[:1]:
+        _draw(axis, match, f"target: {match.label or 'object'}", TARGET_COLOR, 3.0)
+    for candidate in found.candidates[:1] if not found.query else []:
+        if candidate.picture is not None:
+            square = ImageOps.pad(candidate.picture, (TILE_PIXELS, TILE_PIXELS), color="white")
+            _show(axis, square, f"target: {candidate.label or 'photo'}", TARGET_COLOR, 3.0)
+
+
 def _draw(axis: Any, match: Match, title: str, color: str, width: float) -> None:
-    axis.imshow(crop(match))
+    _show(axis, crop(match), title, color, width)
+
+
+def _show(axis: Any, picture: Image.Image, title: str, color: str, width: float) -> None:
+    axis.imshow(picture)
     axis.set_title(title, fontsize=8, color=color if color == TARGET_COLOR else INK)
-    _frame(axis, color, width)
+    frame(axis, color, width)
 
 
 def _draw_heat(axis: Any, explanation: Explanation) -> None:
     """The match in grey under its heat map, and below it what the parts give to its score."""
-    tile, (left, top, right, bottom) = _tile(explanation.match)
+    tile, (left, top, right, bottom) = tile_of(explanation.match)
     axis.imshow(tile.convert("L"), cmap="gray", vmin=-120, vmax=255)
     low, high = (round(float(end), 2) + 0.0 for end in (explanation.heatmap.min(), explanation.heatmap.max()))
     smooth = Image.fromarray(explanation.heatmap).resize((TILE_PIXELS, TILE_PIXELS), Image.Resampling.BILINEAR)
@@ -113,7 +126,7 @@ def _draw_heat(axis: Any, explanation: Explanation) -> None:
     shares = "  ".join(f"{name} {round(share, 2) + 0.0:.2f}" for name, share in explanation.parts.items())
     axis.set_title(f"places {low:.2f} to {high:.2f}", fontsize=6, color=INK)
     axis.set_xlabel(shares, fontsize=5.5, color=INK, labelpad=3)
-    _frame(axis, MATCH_COLOR, 1.0)
+    frame(axis, MATCH_COLOR, 1.0)
 
 
 def _draw_scale(axis: Any) -> None:
@@ -128,7 +141,7 @@ def _draw_scale(axis: Any) -> None:
     )
 
 
-def _frame(axis: Any, color: str, width: float) -> None:
+def frame(axis: Any, color: str, width: float) -> None:
     axis.set_axis_on()
     axis.set(xticks=[], yticks=[])
     for spine in axis.spines.values():
@@ -137,10 +150,10 @@ def _frame(axis: Any, color: str, width: float) -> None:
 
 def crop(match: Match) -> Image.Image:
     """The object with a little of what is around it, on a white square of ``TILE_PIXELS``."""
-    return _tile(match)[0]
+    return tile_of(match)[0]
 
 
-def _tile(match: Match) -> tuple[Image.Image, list[float]]:
+def tile_of(match: Match) -> tuple[Image.Image, list[float]]:
     """The crop of a match, and where on it the box lies as far as it is inside the image: left, top, right, bottom."""
     with Image.open(match.filepath) as image:
         whole = ImageOps.exif_transpose(image).convert("RGB")

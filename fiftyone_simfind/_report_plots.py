@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+from fiftyone_simfind.numerics import location
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from fiftyone_simfind._location_report import LocationReport
     from fiftyone_simfind._tables import ChangeResult
 
 INK = "#212529"
@@ -122,6 +126,45 @@ def plot_robustness(results: Sequence[ChangeResult], title: str, path: str | Pat
     axis.set_axisbelow(True)
     axis.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.28 * 4 / (len(results) + 3)), ncols=2)
     return _saved(figure, path)
+
+
+def plot_location(report: LocationReport, path: str | Path | None = None) -> Any:
+    """Which share of the matches, and of all objects, lies within each distance of the query: in place and in size.
+
+    Args:
+        report: what was measured
+        path: image file to write
+
+    Returns:
+        a matplotlib ``Figure``
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8.2, 3.7), dpi=150, layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    pairs, k = report.pairs, report.k
+    _draw_distances(left, pairs.place, pairs.place_histogram, location.LONGEST, k)
+    _draw_distances(right, pairs.size, pairs.size_histogram, location.LARGEST, k)
+    for axis, name, found in ((left, "place", report.place), (right, "size", report.size)):
+        title = f"{name}: {found.ratio:.3f} of chance ({found.low:.3f} to {found.high:.3f})"
+        axis.set_title(title, fontsize=10, color=INK, loc="left")
+    left.set_xlabel("distance of the centres, 1 is a side of the image", fontsize=9)
+    left.set_ylabel("share of objects within that distance", fontsize=9)
+    right.set_xlabel("ratio of the sizes", fontsize=9)
+    right.set_xticks(range(5), ["equal", *(f"{2**power} times" for power in range(1, 5))])
+    right.legend(fontsize=8, loc="lower right")
+    return _saved(figure, path)
+
+
+def _draw_distances(axis: Any, near: NDArray, histogram: NDArray, longest: float, k: int) -> None:
+    """Two cumulative distributions: of the matches' distances, and of all objects' as shares on equal bins."""
+    edges = np.linspace(0, longest, len(histogram) + 1)
+    shares = np.histogram(near.clip(max=longest), edges)[0] / near.size
+    for bins, color, label in ((histogram, GRAY, "all objects of its class"), (shares, BLUE, f"its {k} nearest")):
+        axis.plot(edges, [0, *np.cumsum(bins)], color=color, linewidth=2, label=label)
+    axis.set(ylim=(0, 1.01), xlim=(0, min(longest, 4)))
+    axis.tick_params(labelsize=8)
+    axis.grid(alpha=0.3)
 
 
 def _figure(size: tuple[float, float]) -> tuple[Any, Any]:

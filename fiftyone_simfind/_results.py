@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, overload
 
 from fiftyone_simfind import _fields
 from fiftyone_simfind._types import Match
-from fiftyone_simfind.errors import OptionError
+from fiftyone_simfind.errors import OptionError, QueryError
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from fiftyone_simfind._candidates import Candidate
     from fiftyone_simfind._explain import Compared, Explanation
+    from fiftyone_simfind._features import FeatureSlice
 
 
 class SearchResults(Sequence[Match]):
@@ -22,6 +24,7 @@ class SearchResults(Sequence[Match]):
 
     Attributes:
         query: the objects searched for; empty when the query was a vector
+        candidates: likewise, those of an image from outside
         matches: the objects found
         patches_field: the field that they lie in
     """
@@ -33,12 +36,14 @@ class SearchResults(Sequence[Match]):
         *,
         query: list[Match],
         matches: list[Match],
+        candidates: Sequence[Candidate] = (),
         compared: Compared | None = None,
     ):
         self._samples = samples
         self.patches_field = patches_field
         self.query = query
         self.matches = matches
+        self.candidates = list(candidates)
         self._compared = compared
 
     def __len__(self) -> int:
@@ -113,12 +118,38 @@ class SearchResults(Sequence[Match]):
         """
         if not -len(self) <= i < len(self):
             raise OptionError(f"there is no match {i}; these results have {len(self)}")
-        if self._compared is None:
-            raise OptionError("these results do not say what was compared; explain those that simfind.search gives")
+        compared = self._what_was_compared()
         from fiftyone_simfind._explain import explain
 
-        vector = self._compared.vectors[i]
-        return explain(self._samples, self.matches[i], vector, self._compared, model=model, heatmap_field=heatmap_field)
+        vector = compared.vectors[i]
+        return explain(self._samples, self.matches[i], vector, compared, model=model, heatmap_field=heatmap_field)
+
+    def features(self, *, max_matches: int = 6, model: Any = None) -> list[FeatureSlice]:
+        """The slices of the feature maps that were compared: that of the target first, then those of its matches.
+
+        The network that made the vectors looks at the images again.
+
+        Args:
+            max_matches: at most this many matches
+            model: the model that made the vectors; default is to load it from where it was loaded then
+
+        Raises:
+            FieldError: simfind did not make the vectors
+            ModelError: the model cannot be loaded, is not the one that made the vectors, or sees crops as a whole
+            OptionError: ``max_matches`` is out of range
+            QueryError: the search was not for an object of the dataset
+        """
+        if not isinstance(max_matches, int) or max_matches < 1:
+            raise OptionError(f"max_matches={max_matches!r} must be a whole number of at least 1")
+        compared = self._what_was_compared()
+        if not self.query:
+            raise QueryError(
+                "this search was for a vector or an object from outside, which no image of the dataset shows; the "
+                "features of a label id, a detection or a patch can be shown"
+            )
+        from fiftyone_simfind._features import features
+
+        return features(self._samples, [self.query[0], *self.matches[:max_matches]], compared, model)
 
     def plot(
         self, path: str | Path | None = None, *, max_matches: int = 8, explain: bool = False, model: Any = None
@@ -138,3 +169,23 @@ class SearchResults(Sequence[Match]):
         from fiftyone_simfind._plots import plot_matches
 
         return plot_matches([self], path, max_matches=max_matches, explain=explain, model=model)
+
+    def plot_features(self, path: str | Path | None = None, *, max_matches: int = 6, model: Any = None) -> Any:
+        """What was compared, as a picture: :meth:`features` over the target's whole image and over the matches.
+
+        Args:
+            path: image file to write
+            max_matches: at most this many matches
+            model: the model that made the vectors, for :meth:`features`
+
+        Returns:
+            a matplotlib ``Figure``; see :func:`fiftyone_simfind.plot_features`
+        """
+        from fiftyone_simfind._features import plot_features
+
+        return plot_features([self], path, max_matches=max_matches, model=model)
+
+    def _what_was_compared(self) -> Compared:
+        if self._compared is None:
+            raise OptionError("these results do not say what was compared; explain those that simfind.search gives")
+        return self._compared

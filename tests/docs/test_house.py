@@ -20,6 +20,7 @@ NOT_ALLOWED = {
 }
 VERBS = {"_compare", "_detect", "_embed", "_evaluate", "_fit", "_index", "_neighbors", "_robustness", "_search"} | {
     "_detect_query",
+    "_location",
     "_map",
     "_visualize",
     "_whole_images",
