@@ -7,7 +7,7 @@ PY := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test lint format train bench clean pictures
+.PHONY: help setup demo test lint format train bench clean pictures docs
 
 help:
 	@echo 'make demo     find objects in the bundled showroom images and open the App on them'
@@ -15,6 +15,7 @@ help:
 	@echo 'make test     lint, and run all tests, those in a browser too; ARGS="-k search" for pytest'
 	@echo 'make lint     ruff and mypy            make format   let ruff rewrite the code'
 	@echo 'make train    train the showroom model make bench    measure how fast objects get vectors'
+	@echo 'make docs     take all pictures of the documents anew, and build them as pages in site/'
 	@echo 'make setup    only prepare .venv       make clean    remove what these targets wrote, except .venv'
 	@echo 'PYTHON=python3.12 picks the Python that .venv is made from.'
 
@@ -67,10 +68,14 @@ format: $(VENV)/.test
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
-# What the App looks like, for the documents.
+# Every picture of the documents: of the App, in a browser, and what the examples draw.
 pictures: $(VENV)/.test
 	@$(MAKE) test ARGS=tests/app/test_pictures.py
 	@$(PY) tools/docs_pictures.py
+	@$(PY) tools/docs_examples.py
+
+docs: pictures
+	$(PY) -m mkdocs build --strict
 
 train: $(VENV)/.runtime
 	@$(PY) tools/train_showroom.py $(ARGS)
