@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from fiftyone_simfind.errors import QueryError
 
@@ -25,17 +26,20 @@ class Candidate:
         bounding_box: relative ``[x, y, width, height]``, top-left origin
         confidence: how sure the model is of the object, in [0, 1]; None for the whole image
         vector: ``(d,)`` float32, as the model gives it
+        picture: what it looks like, RGB, with a little of what is around it; None where that is not known
     """
 
     label: str | None
     bounding_box: list[float]
     confidence: float | None
     vector: NDArray[np.float32] = field(repr=False, compare=False)
+    picture: Image.Image | None = field(default=None, repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """The candidate as plain JSON types, its vector as base64 of float32."""
+        """The candidate as plain JSON types, its vector as base64 of float32, and without its picture."""
         packed = base64.b64encode(np.asarray(self.vector, "<f4").tobytes()).decode("ascii")
-        return {**vars(self), "bounding_box": list(self.bounding_box), "vector": packed}
+        told = {"label": self.label, "bounding_box": list(self.bounding_box), "confidence": self.confidence}
+        return {**told, "vector": packed}
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Candidate:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
 from fiftyone_simfind import _fields, _gallery, _photos
 from fiftyone_simfind._candidates import WHOLE, Candidate
 from fiftyone_simfind._types import Detector, Embedder
 from fiftyone_simfind.errors import ImageError, ModelError, OptionError
+from fiftyone_simfind.numerics import boxes as bx
 
+MARGIN = 0.12  # of an object's size, shown around it
+PICTURE_PIXELS = 320  # longest side of a candidate's picture
 NARROW = 100  # times as long as wide: a network would see nothing of it
 
 
@@ -64,9 +70,16 @@ def detect_query(
     if isinstance(embedder, Detector):
         (objects,) = embedder.detect([seen], confidence_thresh=confidence_thresh)
         rows = zip(objects.labels, objects.boxes.tolist(), objects.confidences.tolist(), objects.vectors, strict=True)
-        found = [Candidate(*row) for row in rows if not np.isnan(row[3]).any()]
+        found = [Candidate(*row, _picture(pixels, row[1])) for row in rows if not np.isnan(row[3]).any()]
     ((whole,),) = embedder.embed([seen], [np.array([WHOLE])])
-    return [*found, Candidate(None, list(WHOLE), None, whole)]
+    return [*found, Candidate(None, list(WHOLE), None, whole, _picture(pixels, WHOLE))]
+
+
+def _picture(pixels: NDArray[np.uint8], box: Sequence[float]) -> Image.Image:
+    left, top, right, bottom = bx.around(box, (pixels.shape[1], pixels.shape[0]), MARGIN)
+    part = Image.fromarray(pixels[top:bottom, left:right])
+    part.thumbnail((PICTURE_PIXELS, PICTURE_PIXELS))
+    return part
 
 
 def _model(samples: Any, fields: _gallery.IndexFields, model: Any, device: str | None) -> Embedder:

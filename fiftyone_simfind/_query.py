@@ -31,12 +31,14 @@ class Query:
         objects: those that it was made of, positives only; none for vectors
         unlike: the objects of its negatives
         labels: the class names of what it was made of
+        candidates: what it was made of that comes from an image outside, positives only
     """
 
     vector: NDArray[np.float32]
     objects: Found
     unlike: Found
     labels: frozenset[str] = frozenset()
+    candidates: tuple[Candidate, ...] = ()
 
 
 def resolve(
@@ -70,8 +72,10 @@ def resolve(
         vector = pt.emphasize(vector, gallery.parts, _factors(gallery, emphasis))
     if np.isnan(vector).any():
         raise QueryError("the query's vectors cancel out to nothing; give fewer negatives, or other ones")
-    labels = [*like.labels, *(candidate.label for candidate in _candidates(query))]
-    return Query(vector, like, unlike, frozenset(label for label in labels if label is not None))
+    candidates = _candidates(query)
+    labels = [*like.labels, *(candidate.label for candidate in candidates)]
+    named = frozenset(label for label in labels if label is not None)
+    return Query(vector, like, unlike, named, tuple(candidates))
 
 
 def _candidates(given: Any) -> list[Candidate]:

@@ -102,6 +102,7 @@ def search(
         gallery.patches_field,
         query=_matches(asked, places),
         matches=_matches(found, places),
+        candidates=list(target.candidates),
         compared=Compared(target.vector, found.vectors, gallery.parts, gallery.whitening, path),
     )
 

@@ -311,3 +311,23 @@ def test_an_image_from_a_camera_lies_as_it_is_seen(scenes):
     upright.rotate(90, expand=True).save(file, "PNG", exif=exif)
     turned = simfind.detect_query(file.getvalue(), samples=scenes)
     assert turned == simfind.detect_query(upright, samples=scenes)
+
+
+def test_a_candidate_has_a_picture_of_its_place_in_the_photo(scenes, candidates):
+    photo = Image.open(scenes.first().filepath).convert("RGB")
+    for candidate in candidates:
+        x, y, w, h = candidate.bounding_box
+        corners = [x - 0.12 * w, y - 0.12 * h, x + 1.12 * w, y + 1.12 * h]
+        sides = [min(max(corner, 0), 1) * side for corner, side in zip(corners, photo.size * 2, strict=True)]
+        wanted = photo.crop([round(side) for side in sides]).resize((8, 8), Image.Resampling.BOX)
+        seen = candidate.picture.resize((8, 8), Image.Resampling.BOX)
+        assert np.abs(np.asarray(seen, float) - np.asarray(wanted, float)).mean() < 6
+
+
+def test_the_plot_of_a_search_shows_the_candidate(scenes, candidates):
+    for candidate, name in ((candidates[0], candidates[0].label), (candidates[-1], "photo")):
+        results = simfind.search(scenes, candidate, k=2)
+        assert results.candidates == [candidate]
+        axis = results.plot().axes[0]
+        assert axis.get_title() == f"target: {name}"
+        assert np.asarray(axis.images[0].get_array()).std() > 10
