@@ -1,8 +1,9 @@
 """Whether engines find the same objects as ultralytics, and give them the same vectors.
 
 ultralytics' ``val`` and ``predict`` find different objects with the same network: ``val`` gives a box several classes,
-and its canvases are half a stride wider, and shared by a batch. So what is stored is compared with ``val`` told to use
-the canvases and the one class of ``predict``, and with ``val`` as it is. All figures are by ultralytics' own measure.
+its canvases are half a stride wider and shared by a batch, and it rounds the sides of a scaled image up. So what is
+stored is compared with ``val`` told to use the canvases and the one class of ``predict``, and with ``val`` as it is.
+All figures are by ultralytics' own measure.
 """
 
 from __future__ import annotations
@@ -131,6 +132,7 @@ def by_val(truth: Truth, like_predict: bool) -> tuple[float, float, dict[str, Bo
             if like_predict:
                 sizes = [truth.sizes[Path(name).name] for name in made.im_files]
                 made.batch_shapes = np.array([_canvas(size, made.stride) for size in sizes])
+                made.load_image = lambda number, rect_mode=True: _scaled(made.im_files[number])
             return made
 
         def postprocess(self, preds: Any) -> Any:
@@ -159,6 +161,20 @@ def by_val(truth: Truth, like_predict: bool) -> tuple[float, float, dict[str, Bo
 def _canvas(size_wh: tuple[int, int], stride: int) -> list[int]:
     """Height and width of the smallest rectangle for an image that the network takes."""
     return [int(np.ceil(side * IMAGE_SIZE / max(size_wh) / stride)) * stride for side in size_wh[::-1]]
+
+
+def _scaled(path: str) -> tuple[NDArray[np.uint8], tuple[int, int], tuple[int, int]]:
+    """An image with the sides that ``predict`` scales it to, and its height and width before and after."""
+    import cv2
+    from ultralytics.utils.patches import imread
+
+    image: Any = imread(path)
+    before = image.shape[:2]
+    scale = IMAGE_SIZE / max(before)
+    height, width = (round(side * scale) for side in before)
+    if (height, width) != before:
+        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+    return image, before, (height, width)
 
 
 def by_predict(material: Material) -> dict[str, Boxes]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -30,9 +30,10 @@ def torch_loops(material: Material) -> dict[str, Way]:
 
 
 def ours(material: Material, engine: str) -> dict[str, Way]:
-    """What :func:`simfind.detect` does with an engine, and that engine's passes alone in as many streams."""
+    """What :func:`simfind.detect` does with an engine, and that engine's passes alone: in a loop, and in streams."""
     return {
-        f'engine="{engine}", the passes alone': _streams(material, engine),
+        f'engine="{engine}", a loop of passes': _one_by_one(material, engine),
+        f'engine="{engine}", the passes alone in as many streams': _streams(material, engine),
         f'simfind.detect, engine="{engine}"': on_dataset(material, lambda: detect(material, engine)),
     }
 
@@ -55,6 +56,39 @@ def _loop(material: Material, batch: int, threads: int) -> Way:
         yield work
 
     return Way(start, len(material.files))
+
+
+def _one_by_one(material: Material, engine: str) -> Way:
+    @contextmanager
+    def start() -> Iterator[Work]:
+        from fiftyone_simfind.models import load_detector
+
+        detector: Any = load_detector(material.weights, engine=engine)
+        run, prepared = _as_its_library_does(detector._engine), batches(material, detector.batch_size)
+
+        def work(some: Sequence[Canvases] = prepared) -> None:
+            for each in some:
+                run(each)
+
+        work(prepared[: 1 + WARM_UP // detector.batch_size])
+        yield work
+
+    return Way(start, len(material.files))
+
+
+def _as_its_library_does(engine: Any) -> Callable[[Canvases], object]:
+    """A pass of an engine's network as a few lines with its library alone would run it: with all cores."""
+    if engine.name == "openvino":
+        from fiftyone_simfind.models.engines.openvino import silent
+
+        request = silent().Core().compile_model(engine.file, "CPU").create_infer_request()
+        return lambda canvases: request.infer([canvases], share_inputs=True, share_outputs=True)
+    if engine.name == "onnx":
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(engine.file)
+        return lambda canvases: session.run(None, {"pixels": canvases})
+    return engine
 
 
 def _streams(material: Material, engine: str) -> Way:

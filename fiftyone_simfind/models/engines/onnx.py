@@ -24,6 +24,9 @@ class OnnxEngine:
     Args:
         source: the network
         name: ``"onnx"``, or ``"tensorrt"`` for that library by way of ONNX Runtime
+
+    Attributes:
+        file: the exported network
     """
 
     def __init__(self, source: Source, name: str = "onnx"):
@@ -36,13 +39,14 @@ class OnnxEngine:
                 f"and this one has {ort.get_available_providers()}; install onnxruntime-gpu, or give engine='torch'"
             )
         self._plain = plain = Plain(source)
-        file = cached(source, "onnxruntime", ".onnx", lambda path: _export(plain, path))
+        self.file = cached(source, "onnxruntime", ".onnx", lambda path: _export(plain, path))
         self.name, on_cpu = name, kind == "cpu"
         self.streams, self.batch_size = (min(cores(), MAX_STREAMS), 1) if on_cpu else (1, GPU_BATCH)
         options = ort.SessionOptions()
         options.intra_op_num_threads = max(cores() // self.streams, 1)
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._session = ort.InferenceSession(file, options, providers=[(PROVIDERS[kind], _options(kind, file))])
+        provider = PROVIDERS[kind], _options(kind, self.file)
+        self._session = ort.InferenceSession(self.file, options, providers=[provider])
 
     def __call__(self, pixels: Pixels) -> tuple[Raw, Seen]:
         """What the head and the maps say of ``(b, h, w, 3)`` uint8 BGR images, as :class:`Engine` describes it."""

@@ -15,7 +15,11 @@ from fiftyone_simfind.models.maps import Seen
 
 
 class OpenVinoEngine:
-    """A network compiled by OpenVINO: in bfloat16 where the CPU computes with it, in float32 elsewhere."""
+    """A network compiled by OpenVINO: in bfloat16 where the CPU computes with it, in float32 elsewhere.
+
+    Attributes:
+        file: the exported network
+    """
 
     name = "openvino"
     batch_size = 1
@@ -25,8 +29,8 @@ class OpenVinoEngine:
         if source.device.type != "cpu":
             raise ModelError(f'engine="openvino" runs on the CPU, not on device="{source.device}"; give engine="torch"')
         self._plain = plain = Plain(source)
-        file = cached(source, "openvino", ".xml", lambda path: _export(plain, path))
-        self._compiled = ov.Core().compile_model(file, "CPU", {"PERFORMANCE_HINT": "THROUGHPUT"})
+        self.file = cached(source, "openvino", ".xml", lambda path: _export(plain, path))
+        self._compiled = ov.Core().compile_model(self.file, "CPU", {"PERFORMANCE_HINT": "THROUGHPUT"})
         self.streams = min(int(self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")), 2 * MAX_STREAMS)
         self._own = threading.local()
 
