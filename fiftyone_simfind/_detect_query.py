@@ -26,7 +26,9 @@ def detect_query(
     samples: Any,
     brain_key: str = "simfind",
     confidence_thresh: float = 0.25,
+    classes: Sequence[str] | None = None,
     model: Any = None,
+    detector: Any = None,
     device: str | None = None,
 ) -> list[Candidate]:
     """What can be searched for in an image that is not in the dataset: its objects, and the image as a whole.
@@ -38,23 +40,29 @@ def detect_query(
         candidates = simfind.detect_query("photo.jpg", samples=dataset)
         results = simfind.search(dataset, candidates[0], scope="same_class")
 
+    Networks that look at crops find no objects. There the detector finds them that found the index's objects, if
+    :func:`detect` wrote these, and the network that made the vectors looks at the crops.
+
     Args:
         image: path of an image file, or its bytes, a PIL image, or an ``(h, w, 3)`` uint8 RGB array; see
             :func:`read_image`
         samples: dataset or view that has the index
         brain_key: name of the index
         confidence_thresh: leave out objects less sure than this, in [0, 1]
+        classes: names of the classes to find; default is those that :func:`detect` kept when it found the index's
+            objects, or else all
         model: the model that made the vectors; default is to load it from where it was loaded then
+        detector: YOLO weights, as a path or a name, or a :class:`Detector`, that finds the objects where the model that
+            made the vectors finds none; default is the one of the index's objects, and False is none
         device: torch device such as ``"cuda:0"``; default is the first GPU, or else the CPU
 
     Returns:
-        the objects, surest first, and last the whole image; that alone where the model finds no objects, as networks
-        do that look at crops
+        the objects, surest first, and last the whole image
 
     Raises:
         ImageError: the image cannot be used
         BrainRunError: there is no such index
-        ModelError: it is not known which model made the vectors, it cannot be loaded, or it is another one
+        ModelError: it is not known which model made the vectors, it or the detector cannot be loaded, or is another one
         OptionError: an option is out of range
     """
     if not 0 <= confidence_thresh <= 1:
@@ -65,14 +73,40 @@ def detect_query(
     if max(height, width) > NARROW * min(height, width):
         raise ImageError(f"the image has {width:,} x {height:,} pixels, too narrow to find anything in; crop it")
     embedder = _model(samples, fields, model, device)
+    finder = embedder if isinstance(embedder, Detector) else _detector(samples, fields, detector, device)
     seen = np.ascontiguousarray(pixels[..., ::-1])  # models take BGR
     found = []
-    if isinstance(embedder, Detector):
-        (objects,) = embedder.detect([seen], confidence_thresh=confidence_thresh)
-        rows = zip(objects.labels, objects.boxes.tolist(), objects.confidences.tolist(), objects.vectors, strict=True)
+    if isinstance(finder, Detector):
+        classes = _classes(samples, fields, finder) if classes is None else classes
+        (objects,) = finder.detect([seen], confidence_thresh=confidence_thresh, classes=classes)
+        vectors = objects.vectors if finder is embedder else embedder.embed([seen], [objects.boxes])[0]
+        rows = zip(objects.labels, objects.boxes.tolist(), objects.confidences.tolist(), vectors, strict=True)
         found = [Candidate(*row, _picture(pixels, row[1])) for row in rows if not np.isnan(row[3]).any()]
     ((whole,),) = embedder.embed([seen], [np.array([WHOLE])])
     return [*found, Candidate(None, list(WHOLE), None, whole, _picture(pixels, WHOLE))]
+
+
+def _detector(samples: Any, fields: _gallery.IndexFields, given: Any, device: str | None) -> Detector | None:
+    """What finds the objects of an image for a model that finds none."""
+    facts = _fields.recorded(samples, fields.patches_field) or {}
+    source = facts.get("weights") if given is None else given
+    if source in (None, False):  # the objects were not found by simfind, or by what cannot be loaded again
+        return None
+    from fiftyone_simfind.models import load_detector
+
+    finder = load_detector(source, image_size=facts.get("image_size", 640), device=device)
+    if given is None and finder.name != facts["model"]:
+        raise ModelError(
+            f'the objects in "{fields.patches_field}" were found by {facts["model"]}, and {source!r} is now '
+            f"{finder.name}; put the former back, give another one as detector=, or detector=False for the whole image"
+        )
+    return finder
+
+
+def _classes(samples: Any, fields: _gallery.IndexFields, finder: Detector) -> Sequence[str] | None:
+    """The classes that a detector kept when it found the objects of an index; None if it was another one, or all."""
+    facts = _fields.recorded(samples, fields.patches_field) or {}
+    return facts.get("classes") if facts.get("model") == finder.name else None
 
 
 def _picture(pixels: NDArray[np.uint8], box: Sequence[float]) -> Image.Image:

@@ -64,6 +64,27 @@ def recorded(ctx: Any, path: str) -> dict[str, str]:
     return {"model": allowed(facts["weights"])}
 
 
+def for_photo(ctx: Any, path: str) -> dict[str, Any]:
+    """What ``simfind.detect_query`` may load for an index: the model of its vectors, and what found its objects.
+
+    The latter looks for objects where the former finds none; if a form may not ask for it, nothing does.
+
+    Args:
+        ctx: of the request
+        path: where the vectors of the index lie
+
+    Raises:
+        OptionError: a form may not ask for the model, or the settings cannot be read
+    """
+    if not asked_in_the_app(ctx):
+        return {}
+    try:
+        finder = recorded(ctx, path.rpartition(".detections.")[0]).get("model", False)
+    except simfind.OptionError:
+        finder = False
+    return {**recorded(ctx, path), "detector": finder}
+
+
 def asked_in_the_app(ctx: Any) -> bool:
     """Whether a request came through the server, now or when it was put on the queue, and not from a script."""
     return "operator_uri" in ctx.request_params

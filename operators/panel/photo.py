@@ -22,7 +22,7 @@ URLS_OFF = (
 NO_INDEX = "This dataset has no index of objects to search with a photo. “Set up” makes one"
 NOTHING_FOUND = (
     "The index's model found no object in this photo. Search for the whole photo, or give one in which the object "
-    "is larger; a model that looks at crops finds no objects at all, so crop the photo to the object first"
+    "is larger; a model that looks at crops finds none by itself, so crop the photo to the object first"
 )
 HOW_TO_PICK = "Click one of the numbered boxes, or “Whole photo”"
 
@@ -131,7 +131,7 @@ class PhotoTab:
         pixels = simfind.read_image(content, max_bytes=settings.max_bytes, max_pixels=int(settings.max_pixels))
         vectors = _forms.vectors_path(ctx, brain_key)
         candidates = simfind.detect_query(
-            pixels, samples=ctx.dataset, brain_key=brain_key, **_weights.recorded(ctx, vectors)
+            pixels, samples=ctx.dataset, brain_key=brain_key, **_weights.for_photo(ctx, vectors)
         )
         notes = [NOTHING_FOUND] if len(candidates) == 1 else []
         if _is_size(before):

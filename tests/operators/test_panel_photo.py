@@ -264,6 +264,21 @@ def test_weights_that_forms_may_not_load_are_not_loaded_for_a_photo_either(panel
     assert "weights_folders" in give(panel, photo)
 
 
+def test_a_detector_that_forms_may_not_load_finds_nothing_in_a_photo(panel, scenes, tmp_path, photo, monkeypatch):
+    asked = []
+    real = simfind.detect_query
+    monkeypatch.setattr(
+        simfind, "detect_query", lambda image, **options: asked.append(options) or real(image, **options)
+    )
+    give(panel, photo)
+    field = scenes.get_field("objects")
+    field.info = {**field.info, "simfind": {**field.info["simfind"], "weights": str(tmp_path / "evil.pt")}}
+    field.save()
+    give(panel, photo)
+    assert asked[0]["detector"].endswith("showroom.pt")
+    assert asked[1]["detector"] is False
+
+
 def test_an_error_of_the_model_is_one_sentence(panel, monkeypatch, photo):
     def fail(*args, **options):
         raise RuntimeError("CUDA out of memory\nand more")

@@ -1,5 +1,6 @@
 """Objects of an image from outside, and searching for them."""
 
+import contextlib
 import io
 import json
 import shutil
@@ -235,17 +236,84 @@ def test_a_weights_file_that_has_changed_is_not_taken_for_the_old_one(scenes, tm
     copy.delete()
 
 
-def test_crop_networks_give_the_whole_image_alone(scenes):
+@pytest.fixture(scope="module")
+def cropped(scenes):
+    """Scenes with an index of what a network of crops sees of the objects that a detector has found."""
     copy = scenes[:3].clone("detect-query-crops")
-    network = CropNetwork()
-    simfind.embed(copy, "objects", model=network, embeddings_field="crops")
+    simfind.embed(copy, "objects", model=CropNetwork(), embeddings_field="crops")
     simfind.build_index(copy, "objects", embeddings_field="crops", brain_key="crops")
-    (whole,) = simfind.detect_query(copy.first().filepath, samples=copy, brain_key="crops", model=network)
-    assert (whole.label, whole.bounding_box) == (None, [0, 0, 1, 1])
-    with Image.open(copy.first().filepath) as picture:
-        bgr = np.asarray(picture.convert("RGB"))[..., ::-1]
-    assert whole.vector == pytest.approx(network.embed([bgr], [np.array([[0, 0, 1, 1]])])[0][0], abs=1e-3)
+    yield copy
     copy.delete()
+
+
+def of_crops(samples, **options):
+    path = samples.first().filepath
+    return simfind.detect_query(path, samples=samples, brain_key="crops", model=CropNetwork(), **options)
+
+
+def test_for_crop_networks_the_detector_of_the_index_finds_the_objects(cropped):
+    found, stored = of_crops(cropped), cropped.first().objects.detections
+    assert [c.label for c in found] == [*(d.label for d in stored), None]
+    for candidate, detection in zip(found, stored, strict=False):
+        assert candidate.bounding_box == pytest.approx(detection.bounding_box, abs=1e-4)
+        assert candidate.vector == pytest.approx(detection.crops, abs=1e-3)
+        assert simfind.search(cropped, candidate, brain_key="crops", k=1).ids == [detection.id]
+
+
+def test_another_detector_may_find_them(cropped):
+    assert [candidate.label for candidate in of_crops(cropped, detector=FakeDetector())][:3] == [
+        "left",
+        "top",
+        "bottom",
+    ]
+
+
+def test_crop_networks_give_the_whole_image_alone_without_a_detector(cropped):
+    (whole,) = of_crops(cropped, detector=False)
+    assert (whole.label, whole.bounding_box) == (None, [0, 0, 1, 1])
+    with Image.open(cropped.first().filepath) as picture:
+        bgr = np.asarray(picture.convert("RGB"))[..., ::-1]
+    assert whole.vector == pytest.approx(CropNetwork().embed([bgr], [np.array([[0, 0, 1, 1]])])[0][0], abs=1e-3)
+
+
+@pytest.mark.parametrize("facts", [{"weights": None}, None])
+def test_where_no_detector_is_known_the_whole_image_is_alone(cropped, facts):
+    with recorded_otherwise(cropped, facts):
+        assert len(of_crops(cropped)) == 1
+
+
+def test_a_detector_that_has_changed_is_not_taken_for_the_old_one(cropped):
+    with recorded_otherwise(cropped, {"model": "another"}):
+        message = 'the objects in "objects" were found by another.* is now .*; put the former back'
+        with pytest.raises(ModelError, match=message):
+            of_crops(cropped)
+        assert len(of_crops(cropped, detector="showroom.pt")) > 1
+
+
+def test_what_finds_no_objects_is_no_detector(cropped):
+    with pytest.raises(ModelError, match="finds no objects"):
+        of_crops(cropped, detector=CropNetwork())
+
+
+@contextlib.contextmanager
+def recorded_otherwise(samples, facts):
+    """Have the field of objects say something else of what found them."""
+    field = samples.get_field("objects")
+    before = field.info
+    field.info = {"simfind": {**before["simfind"], **facts}} if facts else {}
+    field.save()
+    yield
+    field.info = before
+    field.save()
+
+
+def test_only_the_classes_that_the_index_has_are_looked_for(photos):
+    simfind.detect(photos, model=FakeDetector(), classes=["top"])
+    simfind.build_index(photos, "objects")
+    options = dict(samples=photos, model=FakeDetector())
+    path = photos.first().filepath
+    assert [c.label for c in simfind.detect_query(path, **options)] == ["top", None]
+    assert [c.label for c in simfind.detect_query(path, classes=["left"], **options)] == ["left", None]
 
 
 class CropNetwork:
