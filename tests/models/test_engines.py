@@ -195,3 +195,21 @@ def test_tensorrt_without_its_runtime_says_what_is_missing():
         pytest.skip("it is there")
     with pytest.raises(ModelError, match="needs an ONNX Runtime with TensorrtExecutionProvider"):
         load_embedder(YOLO("yolov8n.yaml"), engine="tensorrt")
+
+
+def test_threads_do_their_first_passes_by_openvino_at_once():
+    """In one of ten processes this would hang, had nobody done a first pass alone."""
+    pytest.importorskip("openvino")
+    code = (
+        "import sys, threading, numpy as np; sys.setswitchinterval(1e-6); "
+        "from fiftyone_simfind.models.engines.openvino import silent; ov = silent(); from openvino import opset13; "
+        "given = opset13.parameter([1], np.float32); "
+        "model = ov.Model([opset13.result(opset13.relu(given))], [given], 'model'); "
+        "compiled = ov.Core().compile_model(model, 'CPU'); "
+        "requests = [compiled.create_infer_request() for _ in range(8)]; together = threading.Barrier(8); "
+        "work = lambda request: (together.wait(), request.infer([np.zeros(1, np.float32)])); "
+        "threads = [threading.Thread(target=work, args=(request,)) for request in requests]; "
+        "[thread.start() for thread in threads]; [thread.join() for thread in threads]; print('done')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip().endswith("done"), done.stderr

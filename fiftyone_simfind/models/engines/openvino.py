@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import threading
 from pathlib import Path
@@ -12,6 +13,8 @@ from fiftyone_simfind.models.engines.base import MAX_STREAMS, Pixels, Source
 from fiftyone_simfind.models.engines.exported import Plain, as_arrays, cached, probe
 from fiftyone_simfind.models.heads import Raw
 from fiftyone_simfind.models.maps import Seen
+
+_first_pass = threading.Lock()
 
 
 class OpenVinoEngine:
@@ -44,7 +47,7 @@ class OpenVinoEngine:
 
 
 def silent() -> Any:
-    """The package ``openvino``, which else tells its makers of every import and every export."""
+    """The package ``openvino``, which else tells its makers of every import and every export; ready for threads."""
     reports = "openvino_telemetry"
     stop = "openvino" not in sys.modules and reports not in sys.modules
     if stop:
@@ -54,7 +57,25 @@ def silent() -> Any:
     finally:
         if stop:
             del sys.modules[reports]
+    with _first_pass:
+        _make_ready()
     return openvino
+
+
+@functools.cache
+def _make_ready() -> None:
+    """Do a first pass, of next to nothing.
+
+    In a process's first passes two threads at once may wait for each other for ever, one with what the package sets up
+    at a first pass and one with Python's interpreter.
+    """
+    import numpy as np
+    import openvino
+    from openvino import opset13
+
+    given = opset13.parameter([1], np.float32)
+    model = openvino.Model([opset13.result(opset13.relu(given))], [given], "first")
+    openvino.Core().compile_model(model, "CPU").create_infer_request().infer([np.zeros(1, np.float32)])
 
 
 def _export(plain: Plain, path: Path) -> None:
