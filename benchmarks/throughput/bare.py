@@ -64,13 +64,13 @@ def _one_by_one(material: Material, engine: str) -> Way:
         from fiftyone_simfind.models import load_detector
 
         detector: Any = load_detector(material.weights, engine=engine)
-        run, prepared = _as_its_library_does(detector._engine), batches(material, detector.batch_size)
+        run, prepared = _as_its_library_does(detector._engine), batches(material, 1)
 
         def work(some: Sequence[Canvases] = prepared) -> None:
             for each in some:
                 run(each)
 
-        work(prepared[: 1 + WARM_UP // detector.batch_size])
+        work(prepared[: 1 + WARM_UP])
         yield work
 
     return Way(start, len(material.files))

@@ -9,7 +9,7 @@ import torch
 
 from fiftyone_simfind.errors import ModelError
 from fiftyone_simfind.models.engines.base import MAX_STREAMS, Pixels, Source, cores
-from fiftyone_simfind.models.engines.exported import Plain, as_arrays, cached, probe
+from fiftyone_simfind.models.engines.exported import IMAGES, Plain, cached, image_by_image, probe
 from fiftyone_simfind.models.heads import Raw
 from fiftyone_simfind.models.maps import Seen
 
@@ -40,8 +40,8 @@ class OnnxEngine:
             )
         self._plain = plain = Plain(source)
         self.file = cached(source, "onnxruntime", ".onnx", lambda path: _export(plain, path))
-        self.name, on_cpu = name, kind == "cpu"
-        self.streams, self.batch_size = (min(cores(), MAX_STREAMS), 1) if on_cpu else (1, GPU_BATCH)
+        self.name, self._on_cpu = name, kind == "cpu"
+        self.streams, self.batch_size = (min(cores(), MAX_STREAMS), IMAGES) if self._on_cpu else (1, GPU_BATCH)
         options = ort.SessionOptions()
         options.intra_op_num_threads = max(cores() // self.streams, 1)
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -50,7 +50,10 @@ class OnnxEngine:
 
     def __call__(self, pixels: Pixels) -> tuple[Raw, Seen]:
         """What the head and the maps say of ``(b, h, w, 3)`` uint8 BGR images, as :class:`Engine` describes it."""
-        return self._plain.back(pixels, as_arrays(self._session.run(None, {"pixels": pixels})))
+        return self._plain.back(pixels, image_by_image(self._run, pixels) if self._on_cpu else self._run(pixels))
+
+    def _run(self, pixels: Pixels) -> list[Any]:
+        return self._session.run(None, {"pixels": pixels})
 
 
 def _options(kind: str, file: Path) -> dict[str, Any]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import sys
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from fiftyone_simfind.errors import ModelError
 from fiftyone_simfind.models.engines.base import MAX_STREAMS, Pixels, Source
-from fiftyone_simfind.models.engines.exported import Plain, as_arrays, cached, probe
+from fiftyone_simfind.models.engines.exported import IMAGES, Plain, cached, image_by_image, probe
 from fiftyone_simfind.models.heads import Raw
 from fiftyone_simfind.models.maps import Seen
 
@@ -25,7 +26,7 @@ class OpenVinoEngine:
     """
 
     name = "openvino"
-    batch_size = 1
+    batch_size = IMAGES
 
     def __init__(self, source: Source):
         ov = silent()
@@ -42,8 +43,11 @@ class OpenVinoEngine:
         request = getattr(self._own, "request", None)
         if request is None:
             request = self._own.request = self._compiled.create_infer_request()
-        outputs = request.infer([pixels], share_inputs=True, share_outputs=True)
-        return self._plain.back(pixels, as_arrays(list(outputs.values())))
+
+        def run(image: Pixels) -> Iterable[Any]:
+            return request.infer([image], share_inputs=True, share_outputs=True).values()
+
+        return self._plain.back(pixels, image_by_image(run, pixels))
 
 
 def silent() -> Any:
