@@ -47,6 +47,7 @@ _HOMES = {
     "robustness": "_robustness",
     "location_influence": "_location",
     "plot_matches": "_plots",
+    "plot_correspondence": "_report_plots",
     "plot_features": "_features",
     "EmbedReport": "_types",
     "DownloadReport": "_download",
@@ -107,6 +108,7 @@ if TYPE_CHECKING:
     from fiftyone_simfind._photos import read_image
     from fiftyone_simfind._plots import plot_matches
     from fiftyone_simfind._refresh import refresh, status
+    from fiftyone_simfind._report_plots import plot_correspondence
     from fiftyone_simfind._reports import RetrievalReport
     from fiftyone_simfind._results import SearchResults
     from fiftyone_simfind._robustness import robustness

@@ -490,6 +490,11 @@ def score_fields(samples: Any, patches_field: str) -> list[str]:
     return [name.removeprefix(f"{path}.") for name in names]
 
 
+def has_whole_images(samples: Any, patches_field: str) -> bool:
+    """Whether the objects of a field are whole images, which :func:`give_whole` made."""
+    return WHOLE in (recorded(samples, patches_field) or {})
+
+
 def last_change(samples: Any) -> tuple[int, Any]:
     """Something that differs after any sample of the dataset was added, edited or removed."""
     dataset = dataset_of(samples)

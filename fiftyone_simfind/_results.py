@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from fiftyone_simfind import _fields
+from fiftyone_simfind import _fields, _rules
 from fiftyone_simfind._types import Match
 from fiftyone_simfind.errors import OptionError, QueryError
 
@@ -72,6 +72,10 @@ class SearchResults(Sequence[Match]):
     def scores(self) -> list[float]:
         """The cosine similarities, in the order of :attr:`ids`."""
         return [match.score for match in self.matches]
+
+    def vote(self) -> str | None:
+        """The class that most matches have, of equally frequent ones that of the nearest; None where none has one."""
+        return _rules.commonest(match.label for match in self)
 
     def view(self) -> Any:
         """A ``PatchesView`` of the matches in order, for the App."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -56,3 +57,9 @@ class Found(NamedTuple):
         """Some of them, in another order."""
         ids, samples = [self.label_ids[row] for row in rows], [self.sample_ids[row] for row in rows]
         return Found(ids, samples, [self.labels[row] for row in rows], self.scores[rows], self.vectors[rows])
+
+
+def commonest(labels: Iterable[str | None]) -> str | None:
+    """The class that most have, of equally frequent ones the first; None where nothing has one."""
+    counts = Counter(label for label in labels if label is not None)
+    return max(counts, key=counts.__getitem__, default=None)

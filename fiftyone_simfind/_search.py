@@ -10,7 +10,7 @@ from fiftyone_simfind import _fields, _gallery, _query, _rerank
 from fiftyone_simfind._explain import Compared
 from fiftyone_simfind._query import Query
 from fiftyone_simfind._results import SearchResults
-from fiftyone_simfind._rules import Found, Rules
+from fiftyone_simfind._rules import Found, Rules, commonest
 from fiftyone_simfind._types import Match
 from fiftyone_simfind.errors import OptionError
 from fiftyone_simfind.numerics import vectors as vx
@@ -18,6 +18,7 @@ from fiftyone_simfind.numerics import vectors as vx
 Places = dict[str, tuple[str, list[float]]]  # filepath and bounding box, by label id
 
 SCOPES = ("all", "same_class", "other_classes")
+VOTERS = 5  # nearest whole images, which tell the class of one that has none
 
 
 def search(
@@ -51,7 +52,8 @@ def search(
             (:func:`detect_query`), a ``(d,)`` vector; or a list of the former, or a ``(m, d)`` matrix
         k: at most this many matches
         brain_key: name of the index
-        scope: ``"all"``, ``"same_class"`` or ``"other_classes"``, as the query's labels
+        scope: ``"all"``, ``"same_class"`` or ``"other_classes"``, as the query's labels; in an index of whole images
+            (:func:`whole_images`) a query without a label is taken for what most of its five nearest images are
         classes: find only objects with these labels
         negatives: like ``query``, for objects that matches should not be like
         emphasis: how many times as much each part of a YOLO model's vectors counts, as ``{"look": 2.0, "kind": 0.5}``;
@@ -81,8 +83,11 @@ def search(
     _check(k, scope, min_score, rerank_depth)
     gallery = _gallery.rank_by(samples, brain_key)
     target = _query.resolve(gallery, query, negatives, emphasis=emphasis, domain=query_domain)
+    within = None if _fields.is_whole(samples) else samples
+    if scope != "all" and not target.labels and _fields.has_whole_images(samples, gallery.patches_field):
+        target = replace(target, labels=_voted(gallery, target, within))
     rules = Rules(
-        within=None if _fields.is_whole(samples) else samples,
+        within=within,
         **_class_rules(target, scope, classes),
         not_ids=frozenset() if include_query else frozenset(target.objects.label_ids),
         not_samples=frozenset(target.objects.sample_ids) if exclude_same_image else frozenset(),
@@ -137,6 +142,13 @@ def _check(k: int, scope: str, min_score: float | None, rerank_depth: int) -> No
         raise OptionError(f'scope="{scope}" must be one of {SCOPES}')
     if min_score is not None and not -1 <= min_score <= 1:
         raise OptionError(f"min_score={min_score} must lie in [-1, 1], like every cosine similarity")
+
+
+def _voted(gallery: Any, target: Query, within: Any) -> frozenset[str]:
+    """The class of most of the objects that are most like a query; none if they have none."""
+    nearest = gallery.rank(target.vector, VOTERS, Rules(within=within, not_ids=frozenset(target.objects.label_ids)))
+    label = commonest(nearest.labels)
+    return frozenset() if label is None else frozenset([label])
 
 
 def _class_rules(target: Query, scope: str, classes: Sequence[str] | None) -> dict[str, Any]:

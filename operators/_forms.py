@@ -286,6 +286,14 @@ def vectors_path(ctx: Any, brain_key: str) -> str:
     return f"{config.patches_field}.detections.{config.embeddings_field}"
 
 
+def of_whole_images(ctx: Any, brain_key: str) -> bool:
+    """Whether an index is of whole images, which tell the class of one that has none."""
+    if brain_key not in ctx.dataset.list_brain_runs():
+        return False
+    field = ctx.dataset.get_field(ctx.dataset.get_brain_info(brain_key).config.patches_field)
+    return field is not None and "whole images" in ((field.info or {}).get("simfind") or {})
+
+
 def refuse_taken(ctx: Any, form: Form, key: str, name: Any, kind: str) -> str | None:
     """What overwriting a Brain run loses; refuses a name that is taken, and runs that are not ours to replace."""
     if not isinstance(name, str) or name not in ctx.dataset.list_brain_runs():

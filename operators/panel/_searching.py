@@ -93,7 +93,8 @@ class Searching:
         """What a search for a query finds now, with the options that were filled in."""
         options = _options.options(filled)
         photos = self.photo_candidates(ctx, query)
-        if options.get("scope", "all") != "all" and any(found.label is None for found in photos):
+        has_none = any(found.label is None for found in photos) and not _forms.of_whole_images(ctx, query["brain_key"])
+        if options.get("scope", "all") != "all" and has_none:
             raise simfind.OptionError(NO_CLASS)
         like, unlike = [*(query.get("ids") or []), *photos], query.get("negatives") or None
         return simfind.search(searched(ctx), like, brain_key=query["brain_key"], negatives=unlike, **options)

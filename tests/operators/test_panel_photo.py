@@ -81,6 +81,27 @@ def test_every_object_of_a_photo_and_the_whole_of_it_find_what_the_sdk_finds(pan
         assert panel.view("photo_part")["chosen"] == number
 
 
+def test_the_whole_photo_has_a_class_only_among_whole_images(panel, panel_of, scenes, photo):
+    give(panel, photo)
+    panel.state["options"] = {"kinds": {"scope": "same_class"}}
+    last = len(simfind.detect_query(photo, samples=scenes)) - 1
+    panel.do("on_photo_pick", photo=key_of(panel), candidate=last)
+    assert any("The whole photo has no class" in str(request) for request in panel.answer.requests)
+
+    scenes.set_values("room", ["hall", "kitchen", "hall"], dynamic=True)
+    simfind.whole_images(scenes, label_field="room")
+    simfind.embed(scenes, "whole", model="showroom.pt")
+    simfind.build_index(scenes, "whole", brain_key="rooms")
+    panel = panel_of(scenes, "photo")
+    panel.state["photo_form"] = {"brain_key": "rooms"}
+    give(panel, photo)
+    last = len(simfind.detect_query(photo, samples=scenes, brain_key="rooms")) - 1
+    for scope, rooms in (("same_class", ["hall", "hall"]), ("other_classes", ["kitchen"])):
+        panel.state["options"] = {"kinds": {"scope": scope}}
+        panel.do("on_photo_pick", photo=key_of(panel), candidate=last)
+        assert [match["label"] for match in panel.state["search"]["found"]] == rooms
+
+
 def test_a_photo_is_kept_for_an_hour_beside_the_dataset_and_not_in_the_panels_state(panel, scenes, photo):
     scenes.reload()
     before = scenes.values("filepath"), list(scenes.get_field_schema(flat=True)), scenes.last_modified_at

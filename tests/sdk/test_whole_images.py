@@ -1,10 +1,12 @@
 """Whole images as objects."""
 
 import fiftyone as fo
+import numpy as np
 import pytest
+from PIL import Image
 
 import fiftyone_simfind as simfind
-from fiftyone_simfind import CollectionError, FieldError
+from fiftyone_simfind import CollectionError, FieldError, OptionError
 from fiftyone_simfind.testing import FakeDetector
 
 
@@ -117,3 +119,37 @@ def test_samples_that_are_no_images_are_refused(tmp_path):
         simfind.whole_images(dataset)
     with pytest.raises(CollectionError, match="is no dataset or view"):
         simfind.whole_images("rooms")
+
+
+@pytest.fixture
+def colours_of_rooms(tmp_path):
+    """Six reddish kitchens and two bluish halls, indexed as whole images."""
+    dataset = fo.Dataset()
+    for number in range(8):
+        room, color = ("hall", (0, 20 * number, 255)) if number % 4 == 3 else ("kitchen", (255, 20 * number, 0))
+        Image.new("RGB", (32, 24), color).save(tmp_path / f"{number}.png")
+        dataset.add_sample(fo.Sample(filepath=str(tmp_path / f"{number}.png"), room=room))
+    simfind.whole_images(dataset, label_field="room")
+    simfind.embed(dataset, "whole", model=FakeDetector())
+    simfind.build_index(dataset, "whole")
+    yield dataset
+    dataset.delete()
+
+
+@pytest.mark.parametrize(("scope", "rooms"), [("same_class", {"kitchen"}), ("other_classes", {"hall"})])
+def test_a_photo_without_a_label_is_taken_for_what_most_of_its_nearest_are(colours_of_rooms, scope, rooms):
+    photo = np.full((24, 32, 3), (250, 30, 5), np.uint8)
+    whole = simfind.detect_query(photo, samples=colours_of_rooms, model=FakeDetector())[-1]
+    assert simfind.search(colours_of_rooms, whole, k=5).vote() == "kitchen"
+    assert {match.label for match in simfind.search(colours_of_rooms, whole, scope=scope)} == rooms
+    halls = colours_of_rooms.match(fo.ViewField("room") == "hall")
+    assert {match.label for match in simfind.search(halls, whole, scope="same_class")} == {"hall"}
+
+
+def test_where_no_image_has_a_label_a_scope_is_still_an_error(rooms):
+    simfind.whole_images(rooms)
+    simfind.embed(rooms, "whole", model=FakeDetector())
+    simfind.build_index(rooms, "whole")
+    with pytest.raises(OptionError, match='scope="same_class" needs a query with a label'):
+        simfind.search(rooms, [1.0, 0.0, 0.0], scope="same_class")
+    assert simfind.search(rooms, [1.0, 0.0, 0.0]).vote() is None
