@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 WHOLE_PIXELS = 900  # the longer side of an image that is shown as a whole
 WHOLE_COLUMNS = 2.4  # its width, in tiles
-ALPHA = 0.85  # of the cell that counts most
+TITLE, GAP = 0.22, 0.06  # inches for a line of text, and between pictures
+ALPHA = 0.8  # of a cell that counts
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,8 @@ class FeatureSlice:
 
     @property
     def rgba(self) -> NDArray[np.float64]:
-        """``(7, 7, 4)`` the colours, and how opaque they are: the less, the less a cell counts."""
-        return np.dstack([self.colors, ALPHA * self.weights / self.weights.max()])
+        """``(7, 7, 4)`` the colours, and how opaque they are: the less, the farther a cell is from an even share."""
+        return np.dstack([self.colors, ALPHA * np.minimum(self.weights * self.weights.size, 1)])
 
 
 def plot_features(
@@ -58,8 +59,8 @@ def plot_features(
     On the left is the target's whole image with the slice drawn over its box, then the target and its matches, each
     above its slice and with its score. A slice is a grid of 7 x 7 cells. A cell's colour is made of the first three
     principal components of its vector, as the index compares it, among all cells of the search's objects: where two
-    cells of a row are of one colour, the network sees alike things. The fainter a cell, the less it counts in the
-    vector of its object; background does least. Colours of different searches say nothing about each other.
+    cells of a row are of one colour, the network sees alike things. A cell that counts less than its even share in the
+    vector of its object is fainter, and background hardly seen. Colours of two searches say nothing about each other.
 
     The network that made the vectors looks at the images again.
 
@@ -83,11 +84,14 @@ def plot_features(
     rows = [found.features(max_matches=max_matches, model=model) for found in results]
     figure, grid = _grid(len(rows), max(map(len, rows)))
     for number, row in enumerate(rows):
-        _draw_whole(figure.add_subplot(grid[2 * number : 2 * number + 2, 0]), row[0])
+        first = 3 * number
+        _draw_whole(figure.add_subplot(grid[first : first + 2, 0]), row[0])
         for column, piece in enumerate(row, 1):
-            above, below = (figure.add_subplot(grid[2 * number + step, column]) for step in (0, 1))
+            above, below = (figure.add_subplot(grid[first + step, column]) for step in (0, 1))
             _draw(above, below, piece, is_target=column == 1)
-    return _plots.finished(figure, path)
+    if path is not None:
+        figure.savefig(path)
+    return figure
 
 
 def features(samples: Any, objects: Sequence[Match], compared: Compared, model: Any) -> list[FeatureSlice]:
@@ -108,12 +112,25 @@ def features(samples: Any, objects: Sequence[Match], compared: Compared, model: 
 
 
 def _grid(searches: int, tiles: int) -> tuple[Any, Any]:
-    """A figure with two rows for each search: a wide column, and one for each tile."""
+    """A figure with three rows for each search, the last for text: a wide column, and one for each tile."""
     from matplotlib.figure import Figure
 
-    size = (_plots.TILE_INCHES * (WHOLE_COLUMNS + tiles), (_plots.TILE_INCHES + 0.25) * 2 * searches)
-    figure = Figure(figsize=size, dpi=150)
-    return figure, figure.add_gridspec(2 * searches, 1 + tiles, width_ratios=[WHOLE_COLUMNS, *[1] * tiles])
+    tile = _plots.TILE_INCHES
+    width, height = tile * (WHOLE_COLUMNS + tiles) + GAP * (tiles + 2), searches * (2 * tile + 2 * TITLE + 2 * GAP)
+    figure = Figure(figsize=(width, height), dpi=150)
+    grid = figure.add_gridspec(
+        3 * searches,
+        1 + tiles,
+        width_ratios=[WHOLE_COLUMNS, *[1] * tiles],
+        height_ratios=[tile, tile, 2 * TITLE] * searches,
+        left=GAP / width,
+        right=1 - GAP / width,
+        top=1 - TITLE / height,
+        bottom=0,
+        wspace=GAP * (1 + tiles) / (width - (tiles + 2) * GAP),
+        hspace=GAP * 3 * searches / height,
+    )
+    return figure, grid
 
 
 def _draw_whole(axis: Any, piece: FeatureSlice) -> None:
@@ -129,7 +146,7 @@ def _draw_whole(axis: Any, piece: FeatureSlice) -> None:
     axis.imshow(piece.rgba, extent=(left, right, bottom, top), interpolation="nearest")
     axis.plot([left, right, right, left, left], [top, top, bottom, bottom, top], color=_plots.TARGET_COLOR, linewidth=2)
     axis.set(xlim=(-0.5, whole.width - 0.5), ylim=(whole.height - 0.5, -0.5))
-    axis.set_title("what is compared: the target's slice of the feature maps", fontsize=8, color=_plots.TARGET_COLOR)
+    axis.set_title("the target's slice of the feature maps", fontsize=8, color=_plots.TARGET_COLOR)
     _plots.frame(axis, _plots.MATCH_COLOR, 1.0)
 
 

@@ -26,10 +26,10 @@ LONGEST_NAME = 22
 
 
 def plot_correspondence(table: pd.DataFrame, title: str, path: str | Path | None = None) -> Any:
-    """A heat map of ``RetrievalReport.correspondence()``: a row for each class of the queries.
+    """A heat map of classes that were found for classes, such as ``RetrievalReport.correspondence()``.
 
     Args:
-        table: shares in [0, 1]
+        table: shares in [0, 1], a row for each class of the queries, a column for each of what was found
         title: what they are
         path: image file to write
 
@@ -151,7 +151,8 @@ def plot_location(report: LocationReport, path: str | Path | None = None) -> Any
     left.set_xlabel("distance of the centres, 1 is a side of the image", fontsize=9)
     left.set_ylabel("share of objects within that distance", fontsize=9)
     right.set_xlabel("ratio of the sizes", fontsize=9)
-    right.set_xticks(range(5), ["equal", *(f"{2**power} times" for power in range(1, 5))])
+    ticks = np.arange(0, right.get_xlim()[1] + 0.01, 0.5 if right.get_xlim()[1] <= 2 else 1)
+    right.set_xticks(ticks, ["equal", *(f"{2**tick:.2g} times" for tick in ticks[1:])])
     right.legend(fontsize=8, loc="lower right")
     return _saved(figure, path)
 
@@ -162,7 +163,8 @@ def _draw_distances(axis: Any, near: NDArray, histogram: NDArray, longest: float
     shares = np.histogram(near.clip(max=longest), edges)[0] / near.size
     for bins, color, label in ((histogram, GRAY, "all objects of its class"), (shares, BLUE, f"its {k} nearest")):
         axis.plot(edges, [0, *np.cumsum(bins)], color=color, linewidth=2, label=label)
-    axis.set(ylim=(0, 1.01), xlim=(0, min(longest, 4)))
+    reach = float(edges[np.searchsorted(np.cumsum(histogram), 0.999) + 1])
+    axis.set(ylim=(0, 1.01), xlim=(0, min(np.ceil(2 * reach) / 2, longest)))
     axis.tick_params(labelsize=8)
     axis.grid(alpha=0.3)
 

@@ -1,0 +1,66 @@
+"""``examples/find_object.py`` on a few scenes, and on a folder of photos."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from fiftyone_simfind import showroom
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run(*arguments):
+    """The example's end, what it printed, and what it complained about."""
+    command = [sys.executable, "examples/find_object.py", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    return tmp_path_factory.mktemp("out")
+
+
+@pytest.fixture(scope="module")
+def printed(out):
+    done = run("--scenes", 14, "--targets", 3, "--out", out)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+def test_each_target_is_of_another_class_and_its_matches_come_in_order(printed):
+    blocks = re.findall(r"^(.+) in .*, among 14 images:\n((?:  .*\n)+)", printed, re.MULTILINE)
+    assert len({label for label, _ in blocks}) == len(blocks) == 3
+    for _, matches in blocks:
+        scores = re.findall(r"^  (-?\d\.\d{3})  \w", matches, re.MULTILINE)
+        assert scores == sorted(scores, reverse=True)
+        assert len(scores) == 6
+
+
+def test_what_places_have_to_do_with_matches_is_printed(printed):
+    for row in ("place", "size"):
+        assert re.search(rf"^{row} +\d\.\d{{3}} +\d\.\d{{3}} +\d\.\d{{3}} +\d\.\d{{3}} to \d", printed, re.MULTILINE)
+
+
+def test_what_moving_and_scaling_does_is_printed(printed):
+    changes = re.findall(r"^(shift|scale) (\S+) +\d+ +0\.\d{3} +-?0\.\d{3} +[01]\.\d{3}$", printed, re.MULTILINE)
+    assert changes == [("shift", "2%"), ("shift", "8%"), ("scale", "0.5"), ("scale", "0.75"), ("scale", "1.5")]
+
+
+@pytest.mark.parametrize("name", ["matches", "features", "location"])
+def test_the_pictures_are_written(printed, out, name):
+    with Image.open(out / f"{name}.png") as picture:
+        assert min(picture.size) > 400
+
+
+def test_targets_of_a_photo_are_chosen_and_too_few_photos_are_said_to_be_so(tmp_path):
+    showroom.write(tmp_path / "photos", 3, seed=9)
+    done = run(tmp_path / "photos", "--image", "scene-0001.jpg", "--targets", 2, "--out", tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert re.findall(r"in \S+(scene-\d+.jpg), among 3 images", done.stdout) == ["scene-0001.jpg"] * 2
+    assert 'cannot be told: no object in "objects"' in done.stdout
+    assert not (tmp_path / "location.png").exists()
