@@ -37,3 +37,11 @@ def available(model: str) -> str:
         print(f"{error}\nThe showroom's own network stands in for it; all figures are of that.", file=sys.stderr)
         return "showroom.pt"
     return model
+
+
+def photo(source: str | Path, allowed_hosts: list[str]) -> str | Path | bytes:
+    """A photo for ``detect_query``: its path, or the file at its address."""
+    from fiftyone_simfind import fetch_image
+
+    is_address = str(source).startswith(("http://", "https://"))
+    return fetch_image(str(source), allowed_hosts=allowed_hosts) if is_address else source

@@ -36,9 +36,7 @@ def main() -> None:
     if args.query is None:  # a photo that the index has not
         args.query = args.out / "query.jpg"
         photo(catalogue()[44], 99).save(args.query)
-    is_url = str(args.query).startswith(("http://", "https://"))
-    query = simfind.fetch_image(args.query, allowed_hosts=args.host) if is_url else args.query
-    *_, whole = simfind.detect_query(query, samples=dataset)
+    *_, whole = simfind.detect_query(common.photo(args.query, args.host), samples=dataset)
     if os.environ.get(SERVER):
         simfind.build_index(dataset, "whole", backend="elasticsearch", overwrite=True)
     results = simfind.search(dataset, whole, k=10, one_per_image=True)
