@@ -1,0 +1,57 @@
+"""``examples/rooms.py`` on rooms of the showroom, and on a folder of one's own."""
+
+import re
+
+import pytest
+from PIL import Image
+
+from fiftyone_simfind.showroom.rooms import write_rooms
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    return tmp_path_factory.mktemp("out")
+
+
+@pytest.fixture(scope="module")
+def printed(run_example, mobilenet, out):
+    done = run_example("rooms", "--model", mobilenet, "--per-class", 8, "--out", out)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+def test_the_accuracy_is_told(printed):
+    kinds, same = re.search(r"8 test rooms, 24 others: (\S+)% are .*\n.* nearest, (\S+)% are", printed).groups()
+    assert 0 <= float(kinds) <= 100
+    assert 0 <= float(same) <= 100
+
+
+def test_the_shares_of_other_kinds_add_up_and_leave_out_the_own_one(printed):
+    rows = re.findall(r"^(?:hall|kitchen|living room|study) +((?:\d\.\d+ *)+)$", printed, re.MULTILINE)
+    assert rows
+    for row in rows:
+        shares = [float(number) for number in row.split()]
+        assert sum(shares) == pytest.approx(1, abs=0.03)
+        assert 0 in shares
+
+
+def test_a_room_from_outside_has_the_same_three_lists(printed):
+    kind = re.search(r"0008.png is like: (.*)$", printed, re.MULTILINE)[1]
+    lists = dict(re.findall(r"^ +(all rooms|the same kind|other kinds): (.*)$", printed, re.MULTILINE))
+    assert [match.rpartition(" ")[0] for match in lists["the same kind"].split(", ")] == [kind] * 5
+    assert kind not in lists["other kinds"]
+    assert len(lists["all rooms"].split(", ")) == 5
+
+
+def test_the_pictures_are_written(printed, out):
+    for name in ("rooms.png", "correspondence.png", "query.png"):
+        with Image.open(out / name) as picture:
+            assert picture.height > 300
+
+
+def test_own_rooms_are_compared_where_the_weights_cannot_be_had(run_example, tmp_path):
+    write_rooms(tmp_path / "rooms", 3)
+    done = run_example("rooms", tmp_path / "rooms", "--model", "showroom.pt", "--out", tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "3 test rooms, 9 others" in done.stdout
+    assert "is like" not in done.stdout
