@@ -300,6 +300,25 @@ def test_a_detector_that_forms_may_not_load_finds_nothing_in_a_photo(panel, scen
     assert asked[1]["detector"] is False
 
 
+def test_the_objects_of_a_photo_are_offered_for_an_index_of_crops_too(panel_of, scenes, settings, tmp_path, photo):
+    """They are found by the detector that found the dataset's."""
+    import torch
+    from torchvision.models import mobilenet_v2
+
+    torch.save(mobilenet_v2().state_dict(), tmp_path / "own.pth")
+    settings(weights_folders=[str(tmp_path)])
+    crops = f"mobilenet_v2:{tmp_path / 'own.pth'}"
+    simfind.embed(scenes, "objects", model=crops, embeddings_field="crop", engine="torch", progress=False)
+    simfind.build_index(scenes, "objects", embeddings_field="crop", overwrite=True)
+    panel = panel_of(scenes, "photo")
+    assert give(panel, photo) is None
+    assert panel.view("photo_part")["notes"] == []
+    candidates = simfind.detect_query(photo, samples=scenes)
+    assert len(candidates) > 2
+    panel.do("on_photo_pick", photo=key_of(panel), candidate=1)
+    assert panel.found == simfind.search(scenes, candidates[1]).ids
+
+
 def test_an_error_of_the_model_is_one_sentence(panel, monkeypatch, photo):
     def fail(*args, **options):
         raise RuntimeError("CUDA out of memory\nand more")
