@@ -1,4 +1,4 @@
-"""Put the pictures that the browser tests took into the documents, smaller, and into one that moves: ``make pictures``."""
+"""Put the pictures that the browser tests took into the documents, smaller, and into one that moves."""
 
 from __future__ import annotations
 
