@@ -421,13 +421,16 @@ def label_ids(samples: Any, patches_field: str) -> list[str]:
 
 
 def places(samples: Any, path: str, sample_ids: Iterable[str]) -> dict[str, tuple[str, list[float]]]:
-    """``(filepath, relative bounding box)`` of every object of some samples, by label id."""
-    some = dataset_of(samples).select(list(dict.fromkeys(sample_ids)))
-    rows = some.values(["filepath", f"{path}.id", f"{path}.bounding_box"])
+    """``(filepath, relative bounding box)`` of every object of some samples, by label id.
+
+    Not by ``values()``, which takes longer to think of its question than the database to answer it.
+    """
+    wanted = {"_id": {"$in": [ObjectId(one) for one in set(sample_ids)]}}
+    asked = {"filepath": True, f"{path}._id": True, f"{path}.bounding_box": True}
     return {
-        label_id: (filepath, box)
-        for filepath, ids, boxes in zip(*rows, strict=True)
-        for label_id, box in zip(ids or (), boxes or (), strict=True)
+        str(found["_id"]): (sample["filepath"], found.get("bounding_box"))
+        for sample in dataset_of(samples)._sample_collection.find(wanted, asked)
+        for found in _inside(sample, path) or ()
     }
 
 

@@ -269,7 +269,9 @@ def our_index(samples: Any, brain_key: str) -> Any:
 
 def _ours(dataset: Any, brain_key: str, fields: IndexFields) -> Gallery:
     index = our_index(dataset, brain_key)
-    found, whitening = index.rows, index.home.whitening()
+    now = index.home.state()
+    found = index.home.rows(now)
+    whitening = index.home.whitening(now if found.sidecar.version == now.version else None)
     dim = whitening.parts[-1].stop if whitening else found.vectors.shape[1]
     path = f"{_fields.objects_path(dataset, fields.patches_field)}.{fields.embeddings_field}"
     parts = whitening.out if whitening else _metric.recorded_parts(dataset, path) or wh.whole(dim)

@@ -65,9 +65,13 @@ class Home:
         """What the database says."""
         return self._own if self._run is None else state.load(self._dataset, self._run) or State()
 
-    def rows(self) -> Rows:
-        """The index as the database says it is; its copy on this machine is made anew where it is not sound."""
-        now = self.state()
+    def rows(self, now: State | None = None) -> Rows:
+        """The index as the database says it is; its copy on this machine is made anew where it is not sound.
+
+        Args:
+            now: what the database says, where that has just been read
+        """
+        now = now or self.state()
         if now.version is None:
             self._check_run()
         try:
@@ -88,9 +92,13 @@ class Home:
         with self._locked():
             return self.rebuild() if self.state().version == damaged.sidecar.version else self.rows()
 
-    def whitening(self) -> Whitening | None:
-        """What is done to vectors before they are compared; None where they are taken as they are."""
-        now = self.state()
+    def whitening(self, now: State | None = None) -> Whitening | None:
+        """What is done to vectors before they are compared; None where they are taken as they are.
+
+        Args:
+            now: what the database says, where that has just been read
+        """
+        now = now or self.state()
         if self._run is not None and self._metric[0] != now.metric:
             self._metric = (now.metric, state.load_metric(self._dataset, self._run, now.metric))
         return self._metric[1]
