@@ -1,9 +1,9 @@
 """``examples/find_object.py`` on a few scenes, and on a folder of photos."""
 
-import os
+import contextlib
+import io
 import re
-import subprocess
-import sys
+import runpy
 from pathlib import Path
 
 import pytest
@@ -11,13 +11,17 @@ from PIL import Image
 
 from fiftyone_simfind import showroom
 
-ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
 def run(*arguments):
-    """The example's end, what it printed, and what it complained about."""
-    command = [sys.executable, "examples/find_object.py", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True)
+    """What the example prints."""
+    printed = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
+        patch.syspath_prepend(str(EXAMPLES))
+        patch.setattr("sys.argv", ["find_object.py", *map(str, arguments)])
+        runpy.run_path(str(EXAMPLES / "find_object.py"), run_name="__main__")
+    return printed.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -27,14 +31,12 @@ def out(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def printed(out):
-    done = run("--scenes", 14, "--targets", 3, "--out", out)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout
+    return run("--scenes", 14, "--targets", 2, "--out", out)
 
 
 def test_each_target_is_of_another_class_and_its_matches_come_in_order(printed):
     blocks = re.findall(r"^(.+) in .*, among 14 images:\n((?:  .*\n)+)", printed, re.MULTILINE)
-    assert len({label for label, _ in blocks}) == len(blocks) == 3
+    assert len({label for label, _ in blocks}) == len(blocks) == 2
     for _, matches in blocks:
         scores = re.findall(r"^  (-?\d\.\d{3})  \w", matches, re.MULTILINE)
         assert scores == sorted(scores, reverse=True)
@@ -58,9 +60,15 @@ def test_the_pictures_are_written(printed, out, name):
 
 
 def test_targets_of_a_photo_are_chosen_and_too_few_photos_are_said_to_be_so(tmp_path):
-    showroom.write(tmp_path / "photos", 3, seed=9)
-    done = run(tmp_path / "photos", "--image", "scene-0001.jpg", "--targets", 2, "--out", tmp_path)
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert re.findall(r"in \S+(scene-\d+.jpg), among 3 images", done.stdout) == ["scene-0001.jpg"] * 2
-    assert 'cannot be told: no object in "objects"' in done.stdout
+    showroom.write(tmp_path / "photos", 2, seed=9)
+    printed = run(tmp_path / "photos", "--image", "scene-0001.jpg", "--targets", 2, "--out", tmp_path)
+    assert re.findall(r"in \S+(scene-\d+.jpg), among 2 images", printed) == ["scene-0001.jpg"] * 2
+    assert 'cannot be told: no object in "objects"' in printed
     assert not (tmp_path / "location.png").exists()
+
+
+def test_a_class_that_is_nowhere_is_said_to_be_so(tmp_path, capsys):
+    showroom.write(tmp_path / "photos", 1)
+    with pytest.raises(SystemExit):
+        run(tmp_path / "photos", "--label", "unicorn", "--out", tmp_path)
+    assert "no unicorn in the images" in capsys.readouterr().err
