@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # a clone works without being installed
@@ -45,3 +46,25 @@ def photo(source: str | Path, allowed_hosts: list[str]) -> str | Path | bytes:
 
     is_address = str(source).startswith(("http://", "https://"))
     return fetch_image(str(source), allowed_hosts=allowed_hosts) if is_address else source
+
+
+def labelled(folder: Path, column: str, example: str) -> Any:
+    """The dataset of a folder of photos, kept from run to run; ``kind`` is the class of each.
+
+    The class is that of the folder that a photo lies in, or of a column of ``labels.csv`` with the files in ``file``.
+    """
+    import fiftyone as fo
+    import fiftyone.core.utils as fou
+    import pandas as pd
+
+    name = fou.to_slug(f"{example} {str(folder)[-60:]}")
+    if fo.dataset_exists(name):
+        return fo.load_dataset(name)
+    if not (folder / "labels.csv").exists():
+        tree = fo.types.ImageClassificationDirectoryTree
+        return fo.Dataset.from_dir(str(folder), dataset_type=tree, name=name, label_field="kind", persistent=True)
+    rows = pd.read_csv(folder / "labels.csv", dtype=str)
+    dataset = fo.Dataset(name, persistent=True)
+    files = [str(folder / file) for file in rows["file"]]
+    dataset.add_samples([fo.Sample(filepath=file, kind=kind) for file, kind in zip(files, rows[column], strict=True)])
+    return dataset
