@@ -19,13 +19,24 @@ KEPT = ROOT / "docs" / "images"
 QUALITY, WIDTH = 82, 1400
 GAP = 12  # pixels between scenes
 
+# Networks whose weights lie on this machine, where torchvision's server cannot be asked for them.
+MATERIAL = os.environ.get("SIMFIND_TEST_DATA")
+WEIGHTS = {"mobilenet_v2": f"mobilenet_v2:{MATERIAL}/weights/mobilenet_v2.pth"} if MATERIAL else {}
+
 # Of each example: its options, and which picture of the documents what it writes becomes.
 EXAMPLES: dict[str, tuple[list[str], dict[str, str]]] = {
     "demo": (["--no-app"], {"matches.png": "matches"}),
-    "find_object": ([], {"matches.png": "find-object", "features.png": "find-object-features"}),
-    "product_search": ([], {"product_search.png": "product-search"}),
+    "find_object": (
+        [],
+        {
+            "matches.png": "find-object",
+            "features.png": "find-object-features",
+            "location.png": "find-object-location",
+        },
+    ),
+    "product_search": (["--model", "mobilenet_v2"], {"product_search.png": "product_search"}),
     "rooms": ([], {"rooms.png": "rooms"}),
-    "shoes": ([], {"shoes.png": "shoes"}),
+    "shoes": (["--crops", "mobilenet_v2"], {"shoes.png": "shoes"}),
     "fashion": ([], {"fashion.png": "fashion"}),
 }
 
@@ -46,6 +57,7 @@ def main() -> int:
 def run(name: str, folder: Path) -> None:
     """Run an example, and keep what it draws."""
     options, pictures = EXAMPLES[name]
+    options = [WEIGHTS.get(option, option) for option in options]
     command = [sys.executable, str(ROOT / "examples" / f"{name}.py"), *options, "--out", str(folder)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     subprocess.run(command, check=True, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
