@@ -24,6 +24,7 @@ Matrix = NDArray[np.float32]
 MAX_AXES = 256  # kept of a part
 MAX_FITTED = 20_000  # vectors that the axes are found from; more of them hardly move the axes
 PRIOR = 64  # vectors' worth of belief that no axis differs from another, so that few vectors explode no axis
+BLOCK = 1024  # vectors at a time, so that memory stays small
 SEED = 51
 
 
@@ -139,7 +140,10 @@ def as_is(length: int) -> tuple[Matrix, Matrix]:
 def _fit_part(x: Matrix) -> tuple[Matrix, Matrix]:
     trust = len(x) / (len(x) + PRIOR)
     mean = (trust * x.mean(axis=0)).astype(np.float32)
-    spread = (x - mean).T.astype(np.float64) @ (x - mean) / len(x)
+    spread = np.zeros((x.shape[1], x.shape[1]))
+    for start in range(0, len(x), BLOCK):
+        some = (x[start : start + BLOCK] - mean).astype(np.float64)
+        spread += some.T @ some / len(x)
     variances, axes = np.linalg.eigh(spread)
     variances, axes = variances[::-1], axes[:, ::-1]
     if len(x) > x.shape[1]:
