@@ -84,5 +84,5 @@ bench: $(VENV)/.runtime
 	@$(PY) -m benchmarks.throughput speed $(ARGS)
 
 clean:
-	rm -rf build dist demo runs test-artifacts *.egg-info .coverage
+	rm -rf build dist demo runs site test-artifacts *.egg-info .coverage
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
