@@ -8,6 +8,8 @@ On rooms of the showroom by default, or on a folder of your own with a folder fo
 
 from __future__ import annotations
 
+import random
+
 import common
 import fiftyone as fo
 import pandas as pd
@@ -20,6 +22,7 @@ SCOPES = {"all": "all rooms", "same_class": "the same kind", "other_classes": "o
 
 def main() -> None:
     args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
     folder = args.data or args.out / "rooms"
     if args.data is None:
         write_rooms(folder, args.per_class)
@@ -28,8 +31,7 @@ def main() -> None:
     simfind.whole_images(dataset, label_field="ground_truth")
     print(simfind.embed(dataset, "whole", model=common.available(args.model)))
     simfind.build_index(dataset, "whole")
-
-    test = dataset.take(len(dataset) // 4, seed=51)
+    test = dataset.select(random.Random(51).sample(dataset.values("id"), len(dataset) // 4))
     train = dataset.exclude(test.values("id"))
     rooms = dict(zip(test.values("whole.detections.id", unwind=True), test.values("ground_truth.label"), strict=True))
     found = {scope: {i: simfind.search(train, i, k=5, scope=scope) for i in rooms} for scope in SCOPES}
@@ -41,9 +43,7 @@ def main() -> None:
     shares = pd.crosstab(*zip(*pairs, strict=True), normalize="index", rownames=["kind"], colnames=["other kinds"])
     print(shares.round(2))
     simfind.plot_correspondence(shares, "share of the 5 nearest of other kinds", args.out / "correspondence.png")
-    first = next(iter(rooms))
-    simfind.plot_matches([found[scope][first] for scope in SCOPES], args.out / "rooms.png", max_matches=5)
-
+    simfind.plot_matches([of[min(of)] for of in found.values()], args.out / "rooms.png", max_matches=5)
     if args.query:
         *_, photo = simfind.detect_query(args.query, samples=dataset)  # the last is the whole photo
         found = {scope: simfind.search(dataset, photo, k=5, scope=scope) for scope in SCOPES}

@@ -51,7 +51,7 @@ def test_the_pictures_are_written(printed, out):
 
 def test_own_rooms_are_compared_where_the_weights_cannot_be_had(run_example, tmp_path):
     write_rooms(tmp_path / "rooms", 3)
-    done = run_example("rooms", tmp_path / "rooms", "--model", "showroom.pt", "--out", tmp_path)
+    done = run_example("rooms", tmp_path / "rooms", "--model", "showroom.pt", "--out", tmp_path / "new" / "out")
     assert done.returncode == 0, done.stderr[-2000:]
     assert "3 test rooms, 9 others" in done.stdout
     assert "is like" not in done.stdout
