@@ -35,9 +35,9 @@ EXAMPLES: dict[str, tuple[list[str], dict[str, str]]] = {
         },
     ),
     "product_search": (["--model", "mobilenet_v2"], {"product_search.png": "product_search"}),
-    "rooms": ([], {"rooms.png": "rooms"}),
+    "rooms": (["--model", "mobilenet_v2"], {"query.png": "rooms", "correspondence.png": "rooms-correspondence"}),
     "shoes": (["--crops", "mobilenet_v2"], {"shoes.png": "shoes"}),
-    "fashion": ([], {"fashion.png": "fashion"}),
+    "fashion": (["--model", "mobilenet_v2"], {"fashion.png": "fashion"}),
 }
 
 
