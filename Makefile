@@ -13,8 +13,10 @@ help:
 	@echo 'make demo     find objects in the bundled showroom images and open the App on them'
 	@echo '              APP=0 without the App; IMAGES=folder MODEL=weights.pt OUT=folder for your own images'
 	@echo 'make test     lint, and run all tests, those in a browser too; ARGS="-k search" for pytest'
-	@echo 'make lint     ruff and mypy            make format   let ruff rewrite the code'
-	@echo 'make train    train the showroom model make bench    measure how fast objects get vectors'
+	@echo 'make lint     ruff and mypy'
+	@echo 'make format   let ruff rewrite the code'
+	@echo 'make train    train the showroom model'
+	@echo 'make bench    measure how fast objects get vectors'
 	@echo 'make docs     take all pictures of the documents anew, and build them as pages in site/'
 	@echo 'make setup    only prepare .venv       make clean    remove what these targets wrote, except .venv'
 	@echo 'PYTHON=python3.12 picks the Python that .venv is made from.'
@@ -53,11 +55,15 @@ DEMO_ARGS = $(if $(filter 0 no false,$(APP)),--no-app) \
 demo: $(VENV)/.runtime
 	@$(PY) examples/demo.py $(DEMO_ARGS)
 
+# Two processes share the tests, but for those of the App, which have the machine to themselves; ARGS goes to one pytest.
 # Without a browser the tests of the App are skipped, unless SIMFIND_REQUIRE_APP is set.
+PYTEST = $(PY) -m pytest
+ALL_TESTS = failed=0; $(PYTEST) -m 'not app' -n 2 --dist loadfile || failed=1; $(PYTEST) -m app || failed=1; exit $$failed
+
 test: lint
 	@SIMFIND_CHROMIUM=$$($(PY) tools/ensure_browser.py); export SIMFIND_CHROMIUM; \
 	if [ -x $(VENV)/node/node ]; then export PLAYWRIGHT_NODEJS_PATH='$(CURDIR)/$(VENV)/node/node'; fi; \
-	$(PY) -m pytest $(ARGS)
+	$(if $(strip $(ARGS)),$(PYTEST) $(ARGS),$(ALL_TESTS))
 
 lint: $(VENV)/.test
 	$(PY) -m ruff check .

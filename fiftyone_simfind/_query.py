@@ -18,7 +18,7 @@ from fiftyone_simfind.errors import OptionError, QueryError
 from fiftyone_simfind.numerics import parts as pt
 from fiftyone_simfind.numerics import vectors as vx
 
-MOSTLY = 20.0  # times as much as else: the other parts only order what is alike in this one
+MOSTLY = 20.0  # times as much as else
 OBJECTS = (str, fo.Detection, fo.core.patches.PatchView)
 
 

@@ -57,7 +57,8 @@ def search(
         classes: find only objects with these labels
         negatives: like ``query``, for objects that matches should not be like
         emphasis: how many times as much each part of a YOLO model's vectors counts, as ``{"look": 2.0, "kind": 0.5}``;
-            or the name of the one that is to decide: ``"look"``, ``"shape"`` or ``"kind"``
+            or the name of one that counts 20 times as much: ``"look"``, ``"shape"`` or ``"kind"``. Parts that count 0
+            times are left out: ``{"kind": 0, "shape": 0}`` compares the look alone
         query_domain: ``(m, d)`` vectors of other things from where the query, a vector, comes from, such as the whole
             catalogue: what sets that place as a whole apart from the index is then left out of the comparison
         min_score: leave out matches that score less

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import fiftyone.brain as fob
@@ -35,7 +39,8 @@ def visualize(
         method: ``"umap"``, ``"pca"`` or ``"tsne"``
         seed: random seed
         overwrite: replace a visualization of the same name
-        **kwargs: options of the method, such as UMAP's ``num_neighbors`` and ``min_dist``
+        **kwargs: options of the method, such as UMAP's ``num_neighbors`` and ``min_dist``; ``verbose=False`` tells
+            nothing of how it goes
 
     Returns:
         the Brain run's ``VisualizationResults``, with ``points`` ``(n, 2)`` and ``label_ids`` ``(n,)``
@@ -61,18 +66,32 @@ def visualize(
     index = dataset.load_brain_results(brain_key)
     index.reload()  # it may have been loaded before the last objects were embedded
     options = {**_small(method, count), "seed": seed, **kwargs}
-    return _runs.make(
-        dataset,
-        key,
-        lambda name: fob.compute_visualization(
-            view,
-            patches_field=fields.patches_field,
-            similarity_index=index,  # and not the field: Brain would store a pickled reducer beside the points
-            brain_key=name,
-            method=method,
-            **options,
-        ),
-    )
+    with _quiet() if kwargs.get("verbose") is False else nullcontext():
+        return _runs.make(
+            dataset,
+            key,
+            lambda name: fob.compute_visualization(
+                view,
+                patches_field=fields.patches_field,
+                similarity_index=index,  # and not the field: Brain would store a pickled reducer beside the points
+                brain_key=name,
+                method=method,
+                **options,
+            ),
+        )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what Brain and UMAP tell of the way that they go."""
+    told, before = logging.getLogger("fiftyone.brain"), logging.getLogger("fiftyone.brain").level
+    told.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="n_jobs value", category=UserWarning)
+            yield
+    finally:
+        told.setLevel(before)
 
 
 def _small(method: str, count: int) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def why(folder: Path) -> None:
     simfind.detect(dataset, model="showroom.pt", progress=False)
     simfind.build_index(dataset, "objects")
     target = dataset.first().objects.detections[0]
-    simfind.search(dataset, target, k=5, emphasis="look").plot(folder / "why.png", explain=True)
+    simfind.search(dataset, target, k=5, emphasis={"kind": 0, "shape": 0}).plot(folder / "why.png", explain=True)
     keep(Image.open(folder / "why.png"), "why")
     dataset.delete()
 

@@ -71,3 +71,10 @@ def test_too_few_objects_are_refused(indexed):
 def test_an_unknown_method_is_refused(indexed):
     with pytest.raises(OptionError, match='method="map" must be one of'):
         simfind.visualize(indexed, method="map")
+
+
+@pytest.mark.parametrize("verbose", [True, False])
+def test_it_says_nothing_of_how_it_goes_when_asked_not_to(indexed, caplog, verbose):
+    with caplog.at_level("INFO", logger="fiftyone.brain"):
+        simfind.visualize(indexed, method="pca", verbose=verbose)
+    assert bool([record for record in caplog.records if record.name.startswith("fiftyone.brain")]) == verbose
