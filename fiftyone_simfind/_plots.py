@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from fiftyone_simfind._types import Match
+from fiftyone_simfind.errors import OptionError
 from fiftyone_simfind.numerics import boxes as bx
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ MATCH_COLOR = "#adb5bd"
 MARGIN = 0.12  # of the object's size, shown around it
 TILE_INCHES = 1.45
 TILE_PIXELS = 220
+PAD_INCHES = 0.06  # of white around what is drawn
 HEAT_COLORS, HEAT_ALPHA = "turbo", 0.6  # over the picture in grey, so that its colours and those of the map stay apart
 
 
@@ -29,6 +31,7 @@ def plot_matches(
     results: Sequence[SearchResults],
     path: str | Path | None = None,
     *,
+    titles: Sequence[str] | None = None,
     max_matches: int = 8,
     explain: bool = False,
     model: Any = None,
@@ -38,16 +41,24 @@ def plot_matches(
     Args:
         results: searches
         path: image file to write
+        titles: what each search is, written at the left of its row
         max_matches: at most this many matches in a row
         explain: under each match, where it looks like the query, and what each part of the vectors gives to its score
         model: the model that made the vectors, for :meth:`fiftyone_simfind.SearchResults.explain`
 
     Returns:
         a matplotlib ``Figure``
+
+    Raises:
+        OptionError: there are not as many titles as searches
     """
+    if titles is not None and len(titles) != len(results):
+        raise OptionError(f"titles={list(titles)!r} must be {len(results)}, one for each search")
     columns = 1 + min(max_matches, max((len(found) for found in results), default=0))
     step = 2 if explain else 1  # rows of tiles for each search
     figure, axes = _tiles(step * max(len(results), 1), columns)
+    for row, title in zip(axes[::step], titles or [], strict=False):
+        _draw_title(row[0], title)
     for row, found in zip(axes[::step], results, strict=False):
         _draw_target(row[0], found)
         for axis, match in zip(row[1:], found.matches, strict=False):
@@ -85,14 +96,21 @@ def _tiles(rows: int, columns: int) -> tuple[Any, Any]:
     axes = figure.subplots(rows, columns, squeeze=False)
     for axis in axes.flat:
         axis.set_axis_off()
+        axis.set_box_aspect(1)
     return figure, axes
 
 
 def finished(figure: Any, path: str | Path | None) -> Any:
     figure.tight_layout(pad=0.5)
     if path is not None:
-        figure.savefig(path)
+        figure.savefig(path, bbox_inches="tight", pad_inches=PAD_INCHES)
     return figure
+
+
+def _draw_title(axis: Any, title: str) -> None:
+    """What a row is, upward at the left of its first tile."""
+    place = dict(transform=axis.transAxes, ha="right", va="center", rotation=90)
+    axis.text(-0.06, 0.5, title, fontsize=8, weight="bold", color=INK, **place)
 
 
 def _draw_target(axis: Any, found: SearchResults) -> None:

@@ -23,6 +23,7 @@ GRAY = "#adb5bd"
 FEW = 15  # up to so many classes, cells say their value
 CELL_INCHES = 0.16
 LONGEST_NAME = 22
+PAD_INCHES = 0.06  # of white around what is drawn
 
 
 def plot_correspondence(table: pd.DataFrame, title: str, path: str | Path | None = None) -> Any:
@@ -178,7 +179,7 @@ def _figure(size: tuple[float, float]) -> tuple[Any, Any]:
 
 def _saved(figure: Any, path: str | Path | None) -> Any:
     if path is not None:
-        figure.savefig(path)
+        figure.savefig(path, bbox_inches="tight", pad_inches=PAD_INCHES)
     return figure
 
 

@@ -1,7 +1,8 @@
 import fiftyone as fo
 import numpy as np
+import pandas as pd
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 import fiftyone_simfind as simfind
 from fiftyone_simfind._plots import TILE_PIXELS, crop
@@ -31,6 +32,28 @@ def test_a_row_shows_the_target_and_each_match_with_its_score(results):
 
 def test_several_searches_make_several_rows(results):
     assert len(titles(simfind.plot_matches(results))) == 6 + 4
+
+
+def test_rows_are_titled(results):
+    figure = simfind.plot_matches(results, titles=["anywhere", "elsewhere"])
+    assert [text.get_text() for axis in figure.axes for text in axis.texts] == ["anywhere", "elsewhere"]
+
+
+def test_a_title_for_each_row_is_asked_for(results):
+    with pytest.raises(simfind.OptionError, match=r"titles=\['anywhere'\] must be 2"):
+        simfind.plot_matches(results, titles=["anywhere"])
+
+
+def test_nothing_but_a_margin_is_left_around_what_is_drawn(results, tmp_path):
+    simfind.plot_matches(results, tmp_path / "m.png", titles=["anywhere", "elsewhere"])
+    table = pd.DataFrame(np.eye(3), index=list("abc"), columns=list("abc"))
+    simfind.plot_correspondence(table, "what is found", tmp_path / "c.png")
+    for name in ("m.png", "c.png"):
+        with Image.open(tmp_path / name) as picture:
+            inked = ImageOps.invert(picture.convert("L")).getbbox()
+        left, top, right, bottom = inked[0], inked[1], picture.width - inked[2], picture.height - inked[3]
+        assert min(left, top, right, bottom) > 0
+        assert max(left, top, right, bottom) < 20
 
 
 def test_the_picture_is_written(results, tmp_path):
