@@ -121,8 +121,8 @@ def kinds(folder: Path, example: str, column: str | None = None) -> dict[str, st
 
     Args:
         folder: with a folder for each class
-        example: the file that asks, for the message
-        column: of a ``labels.csv`` in the folder with the files in ``file``; None does without that list
+        example: the file that asks
+        column: of a ``labels.csv`` with the files in ``file``; None does without
 
     Raises:
         CollectionError: there is no such folder, photo or column
@@ -148,11 +148,22 @@ def kinds(folder: Path, example: str, column: str | None = None) -> dict[str, st
     return {str(path): path.relative_to(folder).parts[0] for path in photos}
 
 
+def shop(folder: Path) -> Path:
+    """Write photos of the showroom's things; the class is what a thing is, as in armchair-01."""
+    import pandas as pd
+
+    from fiftyone_simfind.showroom.products import write_products
+
+    products = pd.read_json(write_products(folder))
+    rows = {"file": products["url"].str.removeprefix("file:"), "class": products["product"].str[:-3]}
+    pd.DataFrame(rows).to_csv(folder / "labels.csv", index=False)
+    return folder
+
+
 def labelled(folder: Path, column: str, example: str) -> Any:
     """The dataset of a folder of photos, kept from run to run; ``kind`` is the class of each, as ``kinds`` says.
 
-    Photos that are new are added, those that are gone are taken out, and classes that have changed are written anew,
-    also to whole images; a table of neighbours that was made before such a change is deleted.
+    Photos and classes are brought up to date, and a table of neighbours made before such a change is deleted.
     """
     import fiftyone as fo
     import fiftyone.core.utils as fou

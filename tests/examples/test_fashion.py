@@ -45,11 +45,13 @@ def test_a_second_run_finds_what_the_first_has_saved(runs):
     (first, second), _ = runs
     assert "28 objects in 28 images" in first
     assert "28 images were done before" in second
+    assert "(measured at the first run)" not in first
+    assert "(measured at the first run)" in second
 
 
 def test_saved_vectors_and_the_table_find_the_same_and_are_faster_each_than_the_way_before(runs):
     for printed in runs[0]:
-        assert "searches == looks = True" in printed
+        assert "both find the same: yes" in printed
         everything, search, look = milliseconds(printed)
         assert everything > search > look
 
@@ -69,9 +71,35 @@ def test_the_table_and_a_picture_are_written(runs):
         assert picture.height > 500
 
 
+def test_new_photos_and_another_column_are_taken_in(runs, run_example, mobilenet, shop):
+    _, out = runs
+    listed = (shop / "labels.csv").read_text()
+    try:
+        photo(catalogue()[1], 0, size=96).save(shop / "new.jpg")
+        (shop / "labels.csv").write_text(f"{listed.rstrip()}\nnew.jpg,new sort,new shade\n")
+        done = run_example("fashion", shop, "--column", "shade", "--model", mobilenet, "--queries", 3, "--out", out)
+    finally:
+        (shop / "labels.csv").write_text(listed)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "1 objects in 1 images" in done.stdout
+    assert "both find the same: yes" in done.stdout
+    assert f"Written to {out}: fashion.csv, fashion.png" in done.stdout
+    with open(out / "fashion.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 29 * 5
+    assert {row["label"] for row in rows} == {thing.color for thing in catalogue()[::8]} | {"new shade"}
+
+
+def test_a_column_that_is_not_there_is_told_in_a_line(run_example, shop, tmp_path):
+    done = run_example("fashion", shop, "--column", "nope", "--model", "no such network", "--out", tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].endswith('labels.csv has no column "nope"; its columns are file, sort, shade')
+    assert "Traceback" not in done.stderr
+
+
 def test_the_showroom_stands_in(run_example, tmp_path):
     """With a network that has learned from the showroom, where the weights of the other cannot be had."""
-    done = run_example("fashion", "--model", "showroom.pt", "--out", tmp_path)
+    done = run_example("fashion", "--model", "showroom.pt", "--queries", 5, "--out", tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
     assert float(re.search(r"^ +P@k +(\d\.\d{3})", done.stdout, re.MULTILINE)[1]) > 0.8
     assert "A query among 560 images" in done.stdout

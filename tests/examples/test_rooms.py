@@ -21,7 +21,7 @@ def printed(run_example, mobilenet, out):
 
 
 def test_the_accuracy_is_told(printed):
-    kinds, same = re.search(r"8 test rooms, 24 others: (\S+)% are .*\n.* nearest, (\S+)% are", printed).groups()
+    kinds, same = re.search(r"8 test rooms, 24 others: for (\S+)% .*\n.* nearest, (\S+)% are", printed).groups()
     assert 0 <= float(kinds) <= 100
     assert 0 <= float(same) <= 100
 
@@ -37,8 +37,8 @@ def test_the_shares_of_other_kinds_add_up_and_leave_out_the_own_one(printed):
 
 def test_a_room_from_outside_has_the_same_three_lists(printed):
     kind = re.search(r"0008.png is like: (.*)$", printed, re.MULTILINE)[1]
-    lists = dict(re.findall(r"^ +(all rooms|the same kind|other kinds): (.*)$", printed, re.MULTILINE))
-    assert [match.rpartition(" ")[0] for match in lists["the same kind"].split(", ")] == [kind] * 5
+    lists = dict(re.findall(r"^ +(all rooms|same kind|other kinds): (.*)$", printed, re.MULTILINE))
+    assert [match.rpartition(" ")[0] for match in lists["same kind"].split(", ")] == [kind] * 5
     assert kind not in lists["other kinds"]
     assert len(lists["all rooms"].split(", ")) == 5
 
@@ -49,9 +49,30 @@ def test_the_pictures_are_written(printed, out):
             assert picture.height > 300
 
 
-def test_own_rooms_are_compared_where_the_weights_cannot_be_had(run_example, tmp_path):
+def test_the_files_are_named(printed, out):
+    assert f"Written to {out}: correspondence.png, query.png, rooms.png" in printed
+
+
+def test_own_rooms_are_compared_and_no_earlier_picture_of_a_photo_remains(run_example, tmp_path):
     write_rooms(tmp_path / "rooms", 3)
-    done = run_example("rooms", tmp_path / "rooms", "--model", "showroom.pt", "--out", tmp_path / "new" / "out")
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "query.png").touch()
+    done = run_example("rooms", tmp_path / "rooms", "--model", "showroom.pt", "--out", tmp_path / "new")
     assert done.returncode == 0, done.stderr[-2000:]
     assert "3 test rooms, 9 others" in done.stdout
     assert "is like" not in done.stdout
+    assert not (tmp_path / "new" / "query.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("flat", "no images in subfolders of {}; rooms.py wants one folder for each kind"), ("none", "no folder {}")],
+)
+def test_a_folder_without_kinds_is_told_in_a_line(run_example, tmp_path, name, said):
+    (tmp_path / "flat").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "flat" / "a.jpg")
+    done = run_example("rooms", tmp_path / name, "--model", "no such network", "--out", tmp_path / "out")
+    assert done.returncode == 1
+    assert said.format(tmp_path / name) in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert "no such network" not in done.stderr
