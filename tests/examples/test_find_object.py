@@ -61,14 +61,43 @@ def test_the_pictures_are_written(printed, out, name):
 
 def test_targets_of_a_photo_are_chosen_and_too_few_photos_are_said_to_be_so(tmp_path):
     showroom.write(tmp_path / "photos", 2, seed=9)
-    printed = run(tmp_path / "photos", "--image", "scene-0001.jpg", "--targets", 2, "--out", tmp_path)
+    printed = run(
+        tmp_path / "photos", "--model", "showroom.pt", "--image", "scene-0001.jpg", "--targets", 2, "--out", tmp_path
+    )
     assert re.findall(r"in \S+(scene-\d+.jpg), among 2 images", printed) == ["scene-0001.jpg"] * 2
     assert 'cannot be told: no object in "objects"' in printed
     assert not (tmp_path / "location.png").exists()
+    assert "keep its vector" not in printed
 
 
-def test_a_class_that_is_nowhere_is_said_to_be_so(tmp_path, capsys):
+def test_a_class_that_is_nowhere_is_said_to_be_so(tmp_path):
     showroom.write(tmp_path / "photos", 1)
-    with pytest.raises(SystemExit):
-        run(tmp_path / "photos", "--label", "unicorn", "--out", tmp_path)
-    assert "no unicorn in the images" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match=r"No unicorn in the images; found were \w+, "):
+        run(tmp_path / "photos", "--model", "showroom.pt", "--label", "unicorn", "--out", tmp_path)
+
+
+def test_a_single_image_has_nothing_to_compare_with(tmp_path):
+    showroom.write(tmp_path / "photos", 1)
+    printed = run(tmp_path / "photos", "--model", "showroom.pt", "--targets", 1, "--out", tmp_path / "out")
+    assert "nothing to compare with" in printed
+    assert not list((tmp_path / "out").iterdir())
+
+
+@pytest.mark.parametrize("made", [False, True])
+def test_a_folder_without_images_is_named_in_a_line(run_example, tmp_path, made):
+    if made:
+        (tmp_path / "photos").mkdir()
+    done = run_example("find_object", tmp_path / "photos", "--model", tmp_path / "nowhere.pt", "--out", tmp_path)
+    assert done.returncode == 1
+    assert f'"{tmp_path / "photos"}"' in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "nowhere.pt" not in done.stderr
+
+
+def test_nothing_stands_in_for_a_model_of_own_photos(run_example, tmp_path):
+    showroom.write(tmp_path / "photos", 1)
+    done = run_example("find_object", tmp_path / "photos", "--model", tmp_path / "nowhere.pt", "--out", tmp_path)
+    assert done.returncode == 1
+    assert "nowhere.pt" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "stands in" not in done.stderr
