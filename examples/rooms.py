@@ -48,7 +48,7 @@ def main() -> None:
         found = {scope: simfind.search(dataset, photo, k=5, scope=scope) for scope in SCOPES}
         print(f"{args.query} is like: {found['all'].vote()}")
         for scope, name in SCOPES.items():
-            print(f"{name:>11}: " + ", ".join(f"{match.label} {match.score:.3f}" for match in found[scope]))
+            print(f"{name:>13}: " + ", ".join(f"{match.label} {match.score:.3f}" for match in found[scope]))
         simfind.plot_matches(list(found.values()), args.out / "query.png", titles=[*SCOPES.values()])
     print(f"Written to {args.out}: {', '.join(sorted(path.name for path in args.out.glob('*.png')))}")
 
