@@ -125,7 +125,7 @@ def kinds(folder: Path, example: str, column: str | None = None) -> dict[str, st
         column: of a ``labels.csv`` with the files in ``file``; None does without
 
     Raises:
-        CollectionError: there is no such folder, photo or column
+        CollectionError: there is no such photo or column
     """
     import pandas as pd
 
@@ -139,8 +139,6 @@ def kinds(folder: Path, example: str, column: str | None = None) -> dict[str, st
                 raise CollectionError(f'{listed} has no column "{wanted}"; its columns are {", ".join(rows)}')
         files = [os.path.abspath(folder / file) for file in rows["file"]]
         return {file: kind or None for file, kind in zip(files, rows[column], strict=True)}
-    if not folder.is_dir():
-        raise CollectionError(f"there is no folder {folder}; {example} wants one with a folder for each kind")
     photos = [path for path in sorted(folder.glob("[!.]*/**/*")) if path.suffix.lower() in PHOTOS]
     if not photos:
         lists = "" if column is None else ", or a labels.csv with the columns file and class"

@@ -66,7 +66,10 @@ def test_own_rooms_are_compared_and_no_earlier_picture_of_a_photo_remains(run_ex
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("flat", "no images in subfolders of {}; rooms.py wants one folder for each kind"), ("none", "no folder {}")],
+    [
+        ("flat", "no images in subfolders of {}; rooms.py wants one folder for each kind"),
+        ("none", 'there is nothing at "{}"'),
+    ],
 )
 def test_a_folder_without_kinds_is_told_in_a_line(run_example, tmp_path, name, said):
     (tmp_path / "flat").mkdir()
