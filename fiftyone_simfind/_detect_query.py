@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,8 @@ from fiftyone_simfind._candidates import WHOLE, Candidate
 from fiftyone_simfind._types import Detector, Embedder
 from fiftyone_simfind.errors import ImageError, ModelError, OptionError
 from fiftyone_simfind.numerics import boxes as bx
+
+logger = logging.getLogger(__name__)
 
 MARGIN = 0.12  # of an object's size, shown around it
 PICTURE_PIXELS = 320  # longest side of a candidate's picture
@@ -78,8 +81,11 @@ def detect_query(
     found = []
     if isinstance(finder, Detector):
         classes = _classes(samples, fields, finder) if classes is None else classes
+        classes = [classes] if isinstance(classes, str) else classes
         (objects,) = finder.detect([seen], confidence_thresh=confidence_thresh, classes=classes)
-        vectors = objects.vectors if finder is embedder else embedder.embed([seen], [objects.boxes])[0]
+        vectors = objects.vectors
+        if finder is not embedder and len(objects):
+            (vectors,) = embedder.embed([seen], [objects.boxes])
         rows = zip(objects.labels, objects.boxes.tolist(), objects.confidences.tolist(), vectors, strict=True)
         found = [Candidate(*row, _picture(pixels, row[1])) for row in rows if not np.isnan(row[3]).any()]
     ((whole,),) = embedder.embed([seen], [np.array([WHOLE])])
@@ -94,7 +100,13 @@ def _detector(samples: Any, fields: _gallery.IndexFields, given: Any, device: st
         return None
     from fiftyone_simfind.models import load_detector
 
-    finder = load_detector(source, image_size=facts.get("image_size", 640), device=device)
+    try:
+        finder = load_detector(source, image_size=facts.get("image_size", 640), device=device)
+    except ModelError as error:
+        if given is not None:
+            raise
+        logger.warning("Nothing but the whole image can be searched for: %s", error)
+        return None
     if given is None and finder.name != facts["model"]:
         raise ModelError(
             f'the objects in "{fields.patches_field}" were found by {facts["model"]}, and {source!r} is now '

@@ -185,7 +185,8 @@ class _Fetch:
             self.error = error
         except ssl.SSLError as error:
             reason = getattr(error, "verify_message", "") or error.reason or "no TLS"
-            self.error = FetchError(f"{_shown(url)} cannot be trusted to be what it says: {reason}")
+            broke_off = isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError))
+            self.error = FetchError(f"{_shown(url)} cannot be trusted to be what it says: {reason}", again=broke_off)
         except (OSError, http.client.HTTPException, ValueError) as error:
             told = getattr(error, "strerror", None) or type(error).__name__
             late = isinstance(error, TimeoutError) and error.errno is None  # ours, and not that of the other side
@@ -196,7 +197,7 @@ class _Fetch:
 
     def stop(self) -> None:
         """Have whatever the connection waits for end."""
-        sock = getattr(self._connection, "sock", None)
+        sock = getattr(self._connection, "held", None)
         if sock is not None:
             with contextlib.suppress(OSError):  # it has ended already
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)  # that of TLS would answer first
@@ -295,3 +296,4 @@ class _Connection(http.client.HTTPConnection):
         if self._target.scheme == "https":
             context = ssl.create_default_context()
             self.sock = context.wrap_socket(self.sock, server_hostname=self._target.host)
+        self.held = self.sock  # a response that closes the connection takes the other name from it and reads on

@@ -382,13 +382,19 @@ def _stack(vectors: Sequence[NDArray], path: str) -> NDArray[np.float32]:
     return np.array(vectors, dtype=np.float32).reshape(len(vectors), lengths[0] if lengths else 0)
 
 
+def all_slices(dataset: Any) -> Any:
+    """A dataset, or of one of groups all of its slices, of which it shows one alone."""
+    is_grouped = isinstance(dataset, fo.Dataset) and dataset.media_type == "group"
+    return dataset.select_group_slices(_allow_mixed=True) if is_grouped else dataset
+
+
 def object_values(view: Any, path: str, attribute: str) -> dict[str, Any]:
     """An attribute of every object of some images, by label id; None for objects that lack it.
 
     Raises:
         FieldError: none of the objects has it
     """
-    rows = zip(*view.values([f"{path}.id", f"{path}.{attribute}"]), strict=True)
+    rows = zip(*all_slices(view).values([f"{path}.id", f"{path}.{attribute}"]), strict=True)
     found = {i: value for ids, values in rows for i, value in zip(ids or (), values or (), strict=True)}
     if all(value is None for value in found.values()):
         raise FieldError(

@@ -272,6 +272,8 @@ def _ours(dataset: Any, brain_key: str, fields: IndexFields) -> Gallery:
     now = index.home.state()
     found = index.home.rows(now)
     whitening = index.home.whitening(now if found.sidecar.version == now.version else None)
+    if whitening is None and now.metric is not None and index.home.state() != now:
+        return _ours(dataset, brain_key, fields)  # it has been committed anew meanwhile
     dim = whitening.parts[-1].stop if whitening else found.vectors.shape[1]
     path = f"{_fields.objects_path(dataset, fields.patches_field)}.{fields.embeddings_field}"
     parts = whitening.out if whitening else _metric.recorded_parts(dataset, path) or wh.whole(dim)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import time
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from fiftyone_simfind import _photos
 from fiftyone_simfind.errors import ImageError
 
 SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "WEBP": ".webp", "BMP": ".bmp", "GIF": ".gif", "TIFF": ".tif"}
+UNFINISHED = re.compile(r"[0-9a-f]{24}\.\d+\.part")  # what is being written here, and nobody else's
 STALE = 3600.0  # s after which what a killed download had begun is removed
 
 
@@ -23,6 +25,8 @@ class Shelf:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._there = {path.stem: path for path in self._folder.iterdir() if path.suffix in SUFFIXES.values()}
         for part in self._folder.glob("*.part"):
+            if not UNFINISHED.fullmatch(part.name):
+                continue
             with contextlib.suppress(FileNotFoundError):  # another process has finished it
                 if time.time() - part.stat().st_mtime > STALE:
                     part.unlink()
@@ -30,7 +34,12 @@ class Shelf:
     def find(self, url: str, sha256: str | None = None) -> Path | None:
         """The file that was there of an address, if it is the right one."""
         path = self._there.get(name_of(url))
-        return path if path is None or sha256 in (None, digest(path.read_bytes())) else None
+        if path is None or sha256 is None:
+            return path
+        try:
+            return path if digest(path.read_bytes()) == sha256 else None
+        except OSError:
+            return None
 
     def keep(self, url: str, sha256: str | None, content: bytes) -> Path:
         """Write what an address has given, if it is an image, and the right one.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -15,6 +16,8 @@ from fiftyone_simfind.errors import FieldError, OptionError
 
 METHODS = ("umap", "pca", "tsne")
 MIN_OBJECTS = 4
+
+_silence = threading.Lock()
 
 
 def visualize(
@@ -84,14 +87,15 @@ def visualize(
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Without what Brain and UMAP tell of the way that they go."""
-    told, before = logging.getLogger("fiftyone.brain"), logging.getLogger("fiftyone.brain").level
-    told.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="n_jobs value", category=UserWarning)
-            yield
-    finally:
-        told.setLevel(before)
+    with _silence:  # one at a time: each puts back what it found
+        told, before = logging.getLogger("fiftyone.brain"), logging.getLogger("fiftyone.brain").level
+        told.setLevel(logging.ERROR)
+        try:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message="n_jobs value", category=UserWarning)
+                yield
+        finally:
+            told.setLevel(before)
 
 
 def _small(method: str, count: int) -> dict[str, Any]:

@@ -283,7 +283,11 @@ def object_indexes(ctx: Any) -> dict[str, str]:
 def vectors_path(ctx: Any, brain_key: str) -> str:
     """Where the vectors of an index lie."""
     config = ctx.dataset.get_brain_info(brain_key).config
-    return f"{config.patches_field}.detections.{config.embeddings_field}"
+    attribute = config.embeddings_field
+    if attribute is None:  # of an index in a vector database
+        indexes = simfind.overview(ctx.dataset).indexes
+        attribute = next((index.embeddings_field for index in indexes if index.brain_key == brain_key), None)
+    return f"{config.patches_field}.detections.{attribute}"
 
 
 def of_whole_images(ctx: Any, brain_key: str) -> bool:

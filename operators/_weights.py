@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +58,15 @@ def recorded(ctx: Any, path: str) -> dict[str, str]:
     Raises:
         OptionError: a form may not ask for it
     """
+    if not asked_in_the_app(ctx):
+        return {}
     field = ctx.dataset.get_field(path)
-    facts = ((field.info or {}) if field is not None else {}).get("simfind") or {}
-    if facts.get("weights") is None or not asked_in_the_app(ctx):
+    if field is None:
+        raise simfind.OptionError(
+            f'"{path}" is no field of dataset "{ctx.dataset.name}", so it is not known which model made its vectors'
+        )
+    facts = (field.info or {}).get("simfind") or {}
+    if facts.get("weights") is None:
         return {}
     return {"model": allowed(facts["weights"])}
 
@@ -83,6 +90,29 @@ def for_photo(ctx: Any, path: str) -> dict[str, Any]:
     except simfind.OptionError:
         finder = False
     return {**recorded(ctx, path), "detector": finder}
+
+
+def candidates(ctx: Any, brain_key: str, path: str, pixels: Any) -> list[simfind.Candidate]:
+    """What can be searched for in a photo; nothing but the whole of it where what would find its objects is gone.
+
+    Args:
+        ctx: of the request
+        brain_key: name of the index
+        path: where its vectors lie
+        pixels: of the photo, as ``simfind.read_image`` gives them
+
+    Raises:
+        OptionError: a form may not ask for the model, or the settings cannot be read
+        ModelError: it cannot be loaded
+    """
+    models = for_photo(ctx, path)
+    look = partial(simfind.detect_query, pixels, samples=ctx.dataset, brain_key=brain_key)
+    try:
+        return look(**models)
+    except simfind.ModelError:
+        if not models.get("detector"):
+            raise
+        return look(**{**models, "detector": False})
 
 
 def asked_in_the_app(ctx: Any) -> bool:

@@ -49,5 +49,4 @@ def look_at(ctx, brain_key, *, content=None, url=None):
     else:
         file = simfind.fetch_image(url.strip(), max_bytes=settings.max_bytes, allowed_hosts=settings.url_hosts)
     pixels = simfind.read_image(file, max_bytes=settings.max_bytes, max_pixels=int(settings.max_pixels))
-    model = _weights.for_photo(ctx, _forms.vectors_path(ctx, brain_key))
-    return pixels, simfind.detect_query(pixels, samples=ctx.dataset, brain_key=brain_key, **model)
+    return pixels, _weights.candidates(ctx, brain_key, _forms.vectors_path(ctx, brain_key), pixels)

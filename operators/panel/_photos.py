@@ -13,6 +13,8 @@ from PIL import Image
 
 import fiftyone_simfind as simfind
 
+from .. import _forms
+
 STORE = "simfind"
 SECONDS = 3600  # that a photo is kept
 SHOWN = 1024  # pixels of its longest side, as the browser shows it
@@ -117,5 +119,5 @@ def _made_by(ctx: Any, brain_key: str) -> str:
     if brain_key not in ctx.dataset.list_brain_runs():
         return ""
     run = ctx.dataset.get_brain_info(brain_key)
-    field = ctx.dataset.get_field(f"{run.config.patches_field}.detections.{run.config.embeddings_field}")
+    field = ctx.dataset.get_field(_forms.vectors_path(ctx, brain_key))
     return f"{run.timestamp} {field.info if field is not None else None}"

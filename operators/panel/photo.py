@@ -129,10 +129,7 @@ class PhotoTab:
         if not brain_key:
             raise simfind.BrainRunError(NO_INDEX)
         pixels = simfind.read_image(content, max_bytes=settings.max_bytes, max_pixels=int(settings.max_pixels))
-        vectors = _forms.vectors_path(ctx, brain_key)
-        candidates = simfind.detect_query(
-            pixels, samples=ctx.dataset, brain_key=brain_key, **_weights.for_photo(ctx, vectors)
-        )
+        candidates = _weights.candidates(ctx, brain_key, _forms.vectors_path(ctx, brain_key), pixels)
         notes = [NOTHING_FOUND] if len(candidates) == 1 else []
         if _is_size(before):
             height, width = pixels.shape[:2]

@@ -285,6 +285,35 @@ def test_weights_that_forms_may_not_load_are_not_loaded_for_a_photo_either(panel
     assert "weights_folders" in give(panel, photo)
 
 
+def test_nor_are_they_for_an_index_in_a_vector_database(panel_of, scenes, tmp_path, photo):
+    pytest.importorskip("lancedb")
+    simfind.build_index(scenes, "objects", backend="lancedb", uri=str(tmp_path / "vectors"), overwrite=True)
+    weights = tmp_path / "own.pt"
+    weights.write_bytes(b"a pickle")
+    field = scenes.get_field("objects.detections.embedding")
+    field.info = {**field.info, "simfind": {**field.info["simfind"], "weights": str(weights)}}
+    field.save()
+    assert "weights_folders" in give(panel_of(scenes, "photo"), photo)
+
+
+def test_a_detector_that_is_gone_leaves_the_whole_photo(panel_of, scenes, settings, tmp_path, photo):
+    import torch
+    from torchvision.models import mobilenet_v2
+
+    torch.save(mobilenet_v2().state_dict(), tmp_path / "own.pth")
+    (tmp_path / "gone.pt").write_bytes(b"no weights any more")
+    settings(weights_folders=[str(tmp_path)])
+    crops = f"mobilenet_v2:{tmp_path / 'own.pth'}"
+    simfind.embed(scenes, "objects", model=crops, embeddings_field="crop", engine="torch", progress=False)
+    simfind.build_index(scenes, "objects", embeddings_field="crop", overwrite=True)
+    field = scenes.get_field("objects")
+    field.info = {**field.info, "simfind": {**field.info["simfind"], "weights": str(tmp_path / "gone.pt")}}
+    field.save()
+    panel = panel_of(scenes, "photo")
+    assert give(panel, photo) is None
+    assert len(panel.view("photo_part")["notes"]) == 1  # that nothing was found in it
+
+
 def test_a_detector_that_forms_may_not_load_finds_nothing_in_a_photo(panel, scenes, tmp_path, photo, monkeypatch):
     asked = []
     real = simfind.detect_query

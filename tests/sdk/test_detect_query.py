@@ -290,6 +290,30 @@ def test_a_detector_that_has_changed_is_not_taken_for_the_old_one(cropped):
         assert len(of_crops(cropped, detector="showroom.pt")) > 1
 
 
+def test_a_detector_that_is_gone_leaves_the_whole_image(cropped, caplog):
+    with recorded_otherwise(cropped, {"weights": "/gone/best.pt"}):
+        assert [candidate.label for candidate in of_crops(cropped)] == [None]
+        assert "/gone/best.pt" in caplog.text
+        with pytest.raises(ModelError, match="/gone/other.pt"):
+            of_crops(cropped, detector="/gone/other.pt")
+
+
+def test_one_class_may_be_named_without_a_list(cropped):
+    label = cropped.first().objects.detections[0].label
+    assert {candidate.label for candidate in of_crops(cropped, classes=label)} == {label, None}
+
+
+def test_a_photo_without_objects_is_shown_to_the_network_of_crops_once(cropped):
+    class Picky(CropNetwork):
+        def embed(self, images, boxes):
+            assert all(len(of_image) for of_image in boxes)
+            return super().embed(images, boxes)
+
+    path = cropped.first().filepath
+    asked = {"samples": cropped, "brain_key": "crops", "model": Picky()}
+    assert len(simfind.detect_query(path, confidence_thresh=1, **asked)) == 1
+
+
 def test_what_finds_no_objects_is_no_detector(cropped):
     with pytest.raises(ModelError, match="finds no objects"):
         of_crops(cropped, detector=CropNetwork())

@@ -85,6 +85,10 @@ class Pages(http.server.BaseHTTPRequestHandler):
         self.reply(200, b"", Content_Length="1000")
         self.drip(b"x")
 
+    def answer_slowend(self):
+        self.reply(200, b"", Content_Length="1000", Connection="close")
+        self.drip(b"x")
+
     def answer_slowhead(self):
         self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
         self.drip(b"x")
@@ -443,7 +447,7 @@ def test_a_file_of_just_the_size_that_is_allowed_is_taken(fetch):
     assert fetch("/photo", max_bytes=len(PHOTO)) == fetch("/chunks", max_bytes=len(PHOTO)) == PHOTO
 
 
-@pytest.mark.parametrize("path", ["/silent", "/slowbody", "/slowhead", "/continue"])
+@pytest.mark.parametrize("path", ["/silent", "/slowbody", "/slowend", "/slowhead", "/continue"])
 def test_all_of_it_has_to_be_done_in_time(fetch, path):
     before = threading.active_count()
     with pytest.raises(FetchError, match=r"took more than 0\.5 s; try again"):

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 import fiftyone_simfind as simfind
-from fiftyone_simfind import CollectionError, FieldError, OptionError
+from fiftyone_simfind import CollectionError, FieldError, OptionError, _fields
 from fiftyone_simfind.testing import FakeDetector
 
 
@@ -68,9 +68,17 @@ def test_one_slice_of_groups_can_be_given(rooms):
     dataset.add_group_field("group", default="left")
     paths = dict(zip(("left", "right"), rooms.values("filepath"), strict=False))
     dataset.add_samples([fo.Sample(filepath=path, group=group.element(name)) for name, path in paths.items()])
-    assert simfind.whole_images(dataset.select_group_slices("right")) == 1
+    right = dataset.select_group_slices("right")
+    assert simfind.whole_images(right) == 1
     assert dataset.select_group_slices("right").count("whole.detections") == 1
     assert dataset.select_group_slices("left").count("whole.detections") == 0
+    boxes = _fields.object_values(
+        dataset, "whole.detections", "bounding_box"
+    )  # though the dataset shows the other slice
+    assert list(boxes.values()) == [[0, 0, 1, 1]]
+    simfind.detect(right, model=FakeDetector())
+    with pytest.raises(FieldError, match="3 objects that are not whole images"):
+        simfind.whole_images(right, patches_field="objects")
 
 
 def test_whole_images_are_searched_and_measured_as_objects_are(rooms):
