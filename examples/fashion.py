@@ -20,7 +20,6 @@ def main() -> None:
     folder = args.data or common.shop(args.out.resolve() / "showroom")
     common.kinds(folder, "fashion.py", args.column)  # says what the folder lacks, before a network is loaded
     model = common.available(args.model, args.data)
-    args.out.mkdir(parents=True, exist_ok=True)
     dataset = common.labelled(folder, args.column, f"fashion-{Path(model).name[-20:]}")
     simfind.whole_images(dataset, label_field="kind")
     print(f"Dataset {dataset.name}: {(saved := simfind.embed(dataset, 'whole', model=model))}")

@@ -18,7 +18,6 @@ from fiftyone_simfind.numerics import boxes as bx
 
 logger = logging.getLogger(__name__)
 
-MARGIN = 0.12  # of an object's size, shown around it
 PICTURE_PIXELS = 320  # longest side of a candidate's picture
 NARROW = 100  # times as long as wide: a network would see nothing of it
 
@@ -122,7 +121,7 @@ def _classes(samples: Any, fields: _gallery.IndexFields, finder: Detector) -> Se
 
 
 def _picture(pixels: NDArray[np.uint8], box: Sequence[float]) -> Image.Image:
-    left, top, right, bottom = bx.around(box, (pixels.shape[1], pixels.shape[0]), MARGIN)
+    left, top, right, bottom = bx.around(box, (pixels.shape[1], pixels.shape[0]))
     part = Image.fromarray(pixels[top:bottom, left:right])
     part.thumbnail((PICTURE_PIXELS, PICTURE_PIXELS))
     return part

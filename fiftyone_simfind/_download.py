@@ -18,7 +18,7 @@ from fiftyone_simfind import _fetch, _fields, _manifest, _photos
 from fiftyone_simfind._manifest import Entry
 from fiftyone_simfind._shelf import Shelf
 from fiftyone_simfind._turns import Job, Turns
-from fiftyone_simfind.errors import FetchError, ImageError, OptionError
+from fiftyone_simfind.errors import FetchError, ImageError, ManifestError, OptionError
 
 FIRST_WAIT = 1.0  # s before the second try; before each further one twice as long
 LONGEST_WAIT = 120.0  # s; whoever asks for more is left alone
@@ -71,7 +71,7 @@ class DownloadReport:
         """
         there = [(path, *entry[:3]) for path, entry in zip(self.paths, self.entries, strict=True) if path]
         if not there:
-            raise _manifest.ManifestError(f"there is nothing to make a dataset of: {self}")
+            raise ManifestError(f"there is nothing to make a dataset of: {self}")
         return _fields.products(name, there)
 
 

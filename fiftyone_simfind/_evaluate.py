@@ -69,7 +69,7 @@ def evaluate(
     classes = Classes.of([known.get(label_id) for label_id in label_ids.tolist()], label_attr)
     groups = np.unique(gallery.sample_ids[rows], return_inverse=True)[1] if exclude_same_image else None
     usable = _measures.usable(classes, groups, f"{path}.{label_attr}")
-    chosen = _sample(usable, queries, seed)
+    chosen = _measures.sample(usable, queries, seed)
     ranks = _measures.measure(
         gallery.vectors[rows], classes.codes, cutoffs, groups=groups, queries=chosen, progress=progress
     )
@@ -90,12 +90,6 @@ def evaluate(
         first_hits=retrieval.first_hits(ranks.hits),
         scores=_measures.per_query(ranks, cutoffs),
     )
-
-
-def _sample(rows: NDArray[np.intp], count: int | None, seed: int) -> NDArray[np.intp]:
-    if count is None or count >= len(rows):
-        return rows
-    return np.sort(np.random.default_rng(seed).choice(rows, count, replace=False))
 
 
 def _classes_of(neighbors: NDArray[np.intp], classes: Classes) -> NDArray[np.intp]:

@@ -71,7 +71,7 @@ def location_influence(
             f'"{label_attr}" in other images, of which {k} could be nearest; give more samples, another label_attr, '
             "or a smaller k"
         )
-    asked = able if queries is None or queries >= len(able) else _some(able, queries, seed)
+    asked = _measures.sample(able, queries, seed)
     pairs = loc.measure(gallery.vectors[rows], boxes, classes.codes, images, k, asked)
     place, size = (
         _influence(near.mean(axis=1), chance, images[asked], seed)
@@ -104,10 +104,6 @@ def _objects(samples: Any, gallery: Gallery, label_attr: str) -> tuple[NDArray[n
     values = _fields.object_values(dataset, path, label_attr)
     kept = [values.get(label_id) for label_id, is_there in zip(label_ids, there, strict=True) if is_there]
     return rows[there], boxes[there], Classes.of(kept, label_attr)
-
-
-def _some(rows: NDArray[np.intp], count: int, seed: int) -> NDArray[np.intp]:
-    return np.sort(np.random.default_rng(seed).choice(rows, count, replace=False))
 
 
 def _influence(

@@ -80,6 +80,13 @@ class Classes:
         return cls(names, np.array(codes, dtype=np.intp))
 
 
+def sample(rows: NDArray[np.intp], count: int | None, seed: int) -> NDArray[np.intp]:
+    """So many of some rows, chosen at random, in their order; all where there are no more, or ``count`` is None."""
+    if count is None or count >= len(rows):
+        return rows
+    return np.sort(np.random.default_rng(seed).choice(rows, count, replace=False))
+
+
 def check_count(name: str, value: int | None) -> None:
     """Raise unless an option is a whole number of at least 1, or None.
 

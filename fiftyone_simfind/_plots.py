@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image, ImageOps
 
+from fiftyone_simfind._report_plots import saved
 from fiftyone_simfind._types import Match
 from fiftyone_simfind.errors import OptionError
 from fiftyone_simfind.numerics import boxes as bx
@@ -20,10 +21,8 @@ if TYPE_CHECKING:
 INK = "#212529"
 TARGET_COLOR = "#d9480f"
 MATCH_COLOR = "#adb5bd"
-MARGIN = 0.12  # of the object's size, shown around it
 TILE_INCHES = 1.45
 TILE_PIXELS = 220
-PAD_INCHES = 0.06  # of white around what is drawn
 HEAT_COLORS, HEAT_ALPHA = "turbo", 0.6  # over the picture in grey, so that its colours and those of the map stay apart
 
 
@@ -67,7 +66,7 @@ def plot_matches(
         for i in range(min(columns - 1, len(found))):
             _draw_heat(row[1 + i], found.explain(i, model=model))
         _draw_scale(row[0])
-    return finished(figure, path)
+    return _finished(figure, path)
 
 
 def plot_explanation(explanation: Explanation, path: str | Path | None = None) -> Any:
@@ -85,7 +84,7 @@ def plot_explanation(explanation: Explanation, path: str | Path | None = None) -
     _draw(plain, match, f"{match.label or 'object'}  {match.score:.3f}", MATCH_COLOR, 1.0)
     _draw_heat(heat, explanation)
     _draw_scale(scale)
-    return finished(figure, path)
+    return _finished(figure, path)
 
 
 def _tiles(rows: int, columns: int) -> tuple[Any, Any]:
@@ -100,11 +99,9 @@ def _tiles(rows: int, columns: int) -> tuple[Any, Any]:
     return figure, axes
 
 
-def finished(figure: Any, path: str | Path | None) -> Any:
+def _finished(figure: Any, path: str | Path | None) -> Any:
     figure.tight_layout(pad=0.5)
-    if path is not None:
-        figure.savefig(path, bbox_inches="tight", pad_inches=PAD_INCHES)
-    return figure
+    return saved(figure, path)
 
 
 def _draw_title(axis: Any, title: str) -> None:
@@ -175,7 +172,7 @@ def tile_of(match: Match) -> tuple[Image.Image, list[float]]:
     """The crop of a match, and where on it the box lies as far as it is inside the image: left, top, right, bottom."""
     with Image.open(match.filepath) as image:
         whole = ImageOps.exif_transpose(image).convert("RGB")
-    left, top, right, bottom = bx.around(match.bounding_box, whole.size, MARGIN)
+    left, top, right, bottom = bx.around(match.bounding_box, whole.size)
     part = whole.crop((left, top, right, bottom))
     scale = TILE_PIXELS / max(part.size)
     white = (TILE_PIXELS - scale * np.array(part.size)) / 2  # on either side of the crop

@@ -53,7 +53,7 @@ def plot_correspondence(table: pd.DataFrame, title: str, path: str | Path | None
             color = "white" if shares[row, column] > 0.55 else INK
             axis.text(column, row, f"{shares[row, column]:.2f}", ha="center", va="center", fontsize=7, color=color)
     figure.colorbar(drawn, ax=axis, fraction=0.03, pad=0.02)
-    return _saved(figure, path)
+    return saved(figure, path)
 
 
 def plot_quality_and_time(
@@ -90,7 +90,7 @@ def plot_quality_and_time(
     axis.set(xlabel="milliseconds for an object, reading the image included", ylabel=measure)
     axis.grid(alpha=0.3, which="both")
     axis.set_axisbelow(True)
-    return _saved(figure, path)
+    return saved(figure, path)
 
 
 def _label(frame: Any, across: str, along: str) -> dict[str, Any]:
@@ -126,7 +126,7 @@ def plot_robustness(results: Sequence[ChangeResult], title: str, path: str | Pat
     axis.grid(axis="x", alpha=0.3)
     axis.set_axisbelow(True)
     axis.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.28 * 4 / (len(results) + 3)), ncols=2)
-    return _saved(figure, path)
+    return saved(figure, path)
 
 
 def plot_location(report: LocationReport, path: str | Path | None = None) -> Any:
@@ -155,7 +155,7 @@ def plot_location(report: LocationReport, path: str | Path | None = None) -> Any
     ticks = np.arange(0, right.get_xlim()[1] + 0.01, 0.5 if right.get_xlim()[1] <= 2 else 1)
     right.set_xticks(ticks, ["equal", *(f"{2**tick:.2g} times" for tick in ticks[1:])])
     right.legend(fontsize=8, loc="lower right")
-    return _saved(figure, path)
+    return saved(figure, path)
 
 
 def _draw_distances(axis: Any, near: NDArray, histogram: NDArray, longest: float, k: int) -> None:
@@ -177,7 +177,8 @@ def _figure(size: tuple[float, float]) -> tuple[Any, Any]:
     return figure, figure.subplots()
 
 
-def _saved(figure: Any, path: str | Path | None) -> Any:
+def saved(figure: Any, path: str | Path | None) -> Any:
+    """A figure, after it was written to a file if one is given, with as little white around it as there can be."""
     if path is not None:
         figure.savefig(path, bbox_inches="tight", pad_inches=PAD_INCHES)
     return figure

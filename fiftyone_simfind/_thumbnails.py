@@ -19,7 +19,6 @@ from fiftyone_simfind import _fields, _photos
 from fiftyone_simfind.errors import OptionError
 from fiftyone_simfind.numerics import boxes as bx
 
-MARGIN = 0.12  # of the object's size, shown around it
 GREY = (128, 128, 128)
 SMALLEST, LARGEST = 8, 1024  # pixels
 QUALITY = 85
@@ -133,7 +132,7 @@ def _reduce(picture: Image.Image, boxes: list[Sequence[float]], size: int) -> No
 
 
 def _tile(picture: Image.Image, box: Sequence[float], size: int) -> bytes:
-    part = picture.crop(bx.around(box, picture.size, MARGIN))
+    part = picture.crop(bx.around(box, picture.size))
     scale = size / max(part.size)
     width, height = (max(1, round(side * scale)) for side in part.size)
     return _jpeg(part.resize((width, height), Image.Resampling.BICUBIC))

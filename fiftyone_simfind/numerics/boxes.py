@@ -14,6 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
+MARGIN = 0.12  # of an object's size, shown around it in pictures
+
 
 class Letterbox(NamedTuple):
     """Where an image lies on its letterboxed canvas, in canvas pixels."""
@@ -104,7 +106,7 @@ def iou(boxes_xywh: ArrayLike, others_xywh: ArrayLike) -> FloatArray:
     return np.divide(both, either, out=np.zeros_like(both), where=either > 0)
 
 
-def around(box_xywh: ArrayLike, size_wh: tuple[int, int], margin: float) -> tuple[int, int, int, int]:
+def around(box_xywh: ArrayLike, size_wh: tuple[int, int], margin: float = MARGIN) -> tuple[int, int, int, int]:
     """The whole pixels of a relative box and of a margin around it, as far as they lie inside the image.
 
     Args:
