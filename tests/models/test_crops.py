@@ -406,8 +406,14 @@ def failing():
     raise RuntimeError("no such layer")
 
 
+def clocked(monkeypatch, **seconds):
+    """Have a trial say that each way takes so long; what the vectors are is looked at."""
+    monkeypatch.setattr(forward, "trial", lambda way, pictures: (seconds[way.name], way(pictures)))
+
+
 def test_auto_takes_what_is_faster_and_gives_the_same_vectors(monkeypatch):
     fake = Fake(tiny()[1] + 1e-3)
+    clocked(monkeypatch, torch=2.0, fake=1.0)
     assert chosen(monkeypatch, lambda: fake) is fake
 
 
@@ -418,10 +424,8 @@ def test_auto_leaves_alone_what_gives_other_vectors(monkeypatch):
 
 
 def test_auto_leaves_alone_what_is_slower(monkeypatch):
-    seconds = {"torch": 1.0, "fake": 2.0}
-    expected = tiny()[1]
-    monkeypatch.setattr(forward, "trial", lambda way, pictures: (seconds[way.name], expected))
-    assert chosen(monkeypatch, lambda: Fake(expected)).name == "torch"
+    clocked(monkeypatch, torch=1.0, fake=2.0)
+    assert chosen(monkeypatch, lambda: Fake(tiny()[1])).name == "torch"
 
 
 def test_an_engine_that_was_asked_for_is_not_replaced_by_torch(monkeypatch):

@@ -138,17 +138,24 @@ def test_no_more_than_a_few_batches_are_read_ahead():
 
 def test_progress_is_told_as_soon_as_an_image_is_done():
     """Not when as many have been read as may wait."""
-    told, read = [], [0]
+    told, read, first = [], [0], threading.Event()
 
     def reading(path):
         read[0] += 1
+        if read[0] == 4:
+            first.wait(60)
         time.sleep(0.05)
         return path
 
+    def work(some, images):
+        found = model.work(some, images)
+        first.set()
+        return found
+
     model = Model(streams=2, batch_size=1)
     batches = Batches(reading, num_workers=0, progress=lambda bar: told.append((bar.iteration, read[0]))).of(model)
-    batches.run(items(12), 12, model.work, lambda done: None, EmbedReport("some"))
-    assert next(read for done, read in told if done) < 5
+    batches.run(items(12), 12, work, lambda done: None, EmbedReport("some"))
+    assert next(read for done, read in told if done) < 6
 
 
 def test_an_image_that_fails_is_named_and_the_others_are_done():
