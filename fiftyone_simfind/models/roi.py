@@ -369,8 +369,9 @@ def _look_at(pixels: torch.Tensor, grid: Grid) -> torch.Tensor:
     table, found = pixels.reshape(-1, 3), []
     taps = [np.array_split(x, 1 + len(x) // AT_ONCE) for x in grid.taps(1, pixels.shape[1:3], PIXELS, 1)]
     for places, shares in zip(*taps, strict=True):
-        some = table[torch.from_numpy(places).to(table.device)].float()
-        found.append((some * torch.from_numpy(shares).to(table.device)[..., None]).sum(dim=3))
+        rows, weights = (torch.from_numpy(x).to(table.device) for x in (places, shares))
+        some = table.index_select(0, rows.flatten()).view(*rows.shape, 3).float()
+        found.append((weights[..., None, :] @ some)[..., 0, :])
     return (torch.cat(found).flip(-1) / 255).permute(0, 3, 1, 2)
 
 
