@@ -132,7 +132,7 @@ def _ask_photo(ctx, form, brain_key):
 
 def _ask_found(ctx, form, brain_key, digest):
     """Have the photo looked at, and ask for one of its objects once they are known."""
-    name = f"{FOUND}{digest[:16]}_{brain_key}"  # of another photo it is another field, which is loaded anew
+    name = _found(digest, brain_key)  # of another photo it is another field, which is loaded anew
     uri, given = f"{_settings.PLUGIN}/{FindInPhoto().name}", {"upload": digest, "brain_key": brain_key}
     form.inputs.loader(name, types.Object(), operator=uri, params=given, label="Looking for objects in the photo ...")
     data = _loaded(ctx.params.get(name))
@@ -160,10 +160,15 @@ def _key(ctx):
     photo = ctx.params.get("photo")
     if isinstance(photo, str) and _photos.KEY.fullmatch(photo):
         return photo
-    keys = [_loaded(value).get("photo") for name, value in ctx.params.items() if _is_found(name)]
-    digest = _uploads.remember(_content(photo))[:16] if isinstance(_content(photo), str) else None
-    names = [name for name in ctx.params if _is_found(name)]
-    return next((key for name, key in zip(names, keys, strict=True) if name.split("_")[1] == digest), None)
+    if not isinstance(_content(photo), str):
+        return None
+    name = _found(_uploads.remember(_content(photo)), _index(ctx, _forms.object_indexes(ctx)))
+    return _loaded(ctx.params.get(name)).get("photo")
+
+
+def _found(digest, brain_key):
+    """The form's field for the objects that an index's model finds in a photo."""
+    return f"{FOUND}{digest[:16]}_{brain_key}"
 
 
 def _ask_candidate(form, found):

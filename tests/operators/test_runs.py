@@ -196,6 +196,21 @@ def test_objects_of_another_photo_are_not_taken_for_those_of_this_one(scenes, ap
     assert found_in(scenes, answer) == simfind.search(scenes, candidates[0], k=4).ids
 
 
+def test_the_index_that_was_chosen_last_is_searched_for_a_photo(scenes, app, app_form, photo, settings):
+    settings()
+    scenes.clone_sample_field("objects", "others")
+    simfind.build_index(scenes, "others", brain_key="others")
+    params = {"photo": photo}
+    for brain_key in ("simfind", "others"):
+        params["brain_key"] = brain_key
+        name, asked = loader(app_form(scenes, "search_by_photo", {"photo": photo, "brain_key": brain_key})[1])
+        params[name] = {"state": "loaded", "data": app(scenes, "find_in_photo", asked).results}
+    answer = app(scenes, "search_by_photo", {**params, "candidate": "0", "k": 4})
+    (shown,) = [given["view"] for operator, given in answer.requests if operator == "set_view"]
+    (patches,) = [stage["kwargs"] for stage in shown if stage["_cls"].endswith("ToPatches")]
+    assert dict(patches)["field"] == "others"
+
+
 def test_without_a_choice_the_objects_are_told(scenes, app, photo, settings):
     settings()
     candidates = simfind.detect_query(scenes.first().filepath, samples=scenes)
