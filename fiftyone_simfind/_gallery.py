@@ -131,7 +131,7 @@ class Gallery:
         if rules.not_labels:
             masks.append(~self.rows.has_label(rules.not_labels))
         if rules.not_ids:
-            masks.append(~self._at(self.rows.find(idx.from_hex(rules.not_ids))))
+            masks.append(~self._at(self.rows.find_all(idx.from_hex(rules.not_ids))))
         if rules.not_samples:
             excluded = np.isin(table.samples, idx.from_hex(rules.not_samples))
             masks.append(~excluded[table.sample_rows])
@@ -140,7 +140,7 @@ class Gallery:
 
     def _at(self, some: NDArray[np.intp]) -> NDArray[np.bool_]:
         mask = np.zeros(len(self.rows.table.ids), bool)
-        mask[some[some >= 0]] = True
+        mask[some] = True
         return mask
 
     def _shown(self, samples: Any) -> NDArray[np.bool_] | None:
@@ -254,7 +254,8 @@ def our_index(samples: Any, brain_key: str) -> Any:
     if config.method != NAME:
         raise BrainRunError(
             f'index "{brain_key}" of dataset "{dataset.name}" is kept by the backend "{config.method}"; this works on '
-            f'those of "{NAME}": simfind.build_index(samples, "{config.patches_field}", overwrite=True)'
+            f'those of "{NAME}": simfind.build_index(samples, "{config.patches_field}", brain_key="{brain_key}", '
+            "overwrite=True)"
         )
     try:
         index = dataset.load_brain_results(brain_key)

@@ -9,6 +9,8 @@ from typing import Any
 from fiftyone_simfind import _engines
 from fiftyone_simfind.errors import BrainRunError, OptionError
 
+BUILDING = "_simfind_building"  # ends the name of a run until it is complete; one of a user's has another
+
 
 def require_free(dataset: Any, key: str, overwrite: bool, *, option: str) -> None:
     """Raise unless a run may be made under a name.
@@ -29,7 +31,7 @@ def require_free(dataset: Any, key: str, overwrite: bool, *, option: str) -> Non
 def make(dataset: Any, key: str, build: Callable[[str], Any]) -> Any:
     """The results of ``build(key)``, which replaces an older run of that name only once it is complete."""
     runs = dataset.list_brain_runs()
-    building = f"{key}_new" if key in runs else key
+    building = f"{key}{BUILDING}" if key in runs else key
     if building != key and building in runs:
         delete(dataset, building)
     try:

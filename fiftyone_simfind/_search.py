@@ -167,15 +167,17 @@ def _class_rules(target: Query, scope: str, classes: Sequence[str] | None) -> di
 def _rank(samples: Any, gallery: Any, target: Query, k: int, rules: Rules) -> tuple[Found, Places]:
     """What is found, and where that and the query's objects are; without what was deleted since the index was made."""
     path = _fields.objects_path(samples, gallery.patches_field)
+    asked = k
     while True:
-        found = gallery.rank(target.vector, k, rules)
+        found = gallery.rank(target.vector, asked, rules)
         places = _fields.places(
             samples, path, [*target.objects.sample_ids, *target.unlike.sample_ids, *found.sample_ids]
         )
-        gone = [label_id for label_id in found.label_ids if label_id not in places]
-        if not gone:
-            return found, places
-        rules = replace(rules, not_ids=rules.not_ids.union(gone))
+        gone = {label_id for label_id in found.label_ids if label_id not in places}
+        if gone.isdisjoint(found.label_ids[:k]):
+            return found.take(range(min(k, len(found.label_ids)))), places
+        rules = replace(rules, not_ids=rules.not_ids | gone)
+        asked *= 4  # where much is gone, what is left is far
 
 
 def _matches(found: Found, places: Places) -> list[Match]:

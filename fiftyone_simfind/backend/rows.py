@@ -15,6 +15,7 @@ from fiftyone_simfind.backend import scan
 from fiftyone_simfind.backend import sidecar as sc
 from fiftyone_simfind.backend.scan import FloatScan, NumpyScan, Scan, Vectors
 from fiftyone_simfind.backend.sidecar import Descriptor, Matrices, Sidecar, Table, encode_labels
+from fiftyone_simfind.errors import BrainRunError
 from fiftyone_simfind.numerics import ids as idx
 from fiftyone_simfind.numerics.codes import Codes
 from fiftyone_simfind.numerics.ids import Ids, Lookup
@@ -56,6 +57,23 @@ class Rows:
         """The row of each id, ``(m,)``, or -1."""
         at = self._lookup.find(wanted)
         return np.where(at >= 0, self.living[at] if len(self.living) else 0, -1)
+
+    def find_all(self, wanted: Ids) -> NDArray[np.intp]:
+        """The rows of some ids, which may be more: samples that were copied into a dataset share theirs."""
+        return self.living[self._lookup.find_all(wanted)]
+
+    def require_some(self, brain_key: str, patches_field: str) -> None:
+        """Raise unless the index has objects.
+
+        Raises:
+            BrainRunError: it has none
+        """
+        if not len(self.living):
+            raise BrainRunError(
+                f'the index "{brain_key}" of "{patches_field}" is empty: no object had a vector when it was made or '
+                f'refreshed. Run simfind.detect(samples, label_field="{patches_field}") or simfind.embed(samples, '
+                f'"{patches_field}"), then simfind.refresh(samples, brain_key="{brain_key}")'
+            )
 
     def ids(self, rows: NDArray[np.intp]) -> NDArray[np.str_]:
         """The ids of some rows."""

@@ -49,6 +49,13 @@ class Lookup:
         found = (at >= 0) & (self._sorted[at] == wanted)
         return np.where(found, at if self._order is None else self._order[at], -1)
 
+    def find_all(self, wanted: Ids) -> NDArray[np.intp]:
+        """All places of all wanted ids, in no order."""
+        first, stop = (np.searchsorted(self._sorted, wanted, side=side) for side in ("left", "right"))
+        counts = stop - first
+        at = np.repeat(stop - counts.cumsum(), counts) + np.arange(counts.sum())
+        return at if self._order is None else self._order[at]
+
 
 def _bytes(text: str) -> bytes:
     try:

@@ -30,6 +30,12 @@ def test_a_lookup_is_the_naive_loop(binary, wanted):
     assert Lookup(idx.pack(binary)).find(idx.pack(wanted)).tolist() == [last.get(found, -1) for found in wanted]
 
 
+@given(some, st.sets(one, max_size=10))
+def test_a_lookup_of_all_places_is_the_naive_loop(binary, wanted):
+    found = Lookup(idx.pack(binary)).find_all(idx.pack(list(wanted)))
+    assert sorted(found.tolist()) == [place for place, each in enumerate(binary) if each in wanted]
+
+
 @given(some)
 def test_ids_sort_as_their_texts_do(binary):
     assert idx.to_hex(np.sort(idx.pack(binary))).tolist() == sorted(found.hex() for found in binary)

@@ -79,3 +79,10 @@ def test_no_vector_field_means_no_network(toys, monkeypatch):
     sample.save()
     with pytest.raises(FieldError, match='"other.detections.embedding" does not exist'):
         simfind.build_index(toys, "other")
+
+
+def test_overwriting_an_index_leaves_every_other_alone(toys):
+    for name in ("shoes", "shoes_new", "shoes_2"):
+        simfind.build_index(toys, "objects", brain_key=name)
+    simfind.build_index(toys, "objects", brain_key="shoes", overwrite=True)
+    assert sorted(toys.list_brain_runs()) == ["shoes", "shoes_2", "shoes_new"]

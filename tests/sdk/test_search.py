@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import fiftyone_simfind as simfind
+from fiftyone_simfind import _fields
 from fiftyone_simfind.errors import BrainRunError, CollectionError, FieldError, OptionError, QueryError
 from fiftyone_simfind.testing import TOYS
 
@@ -319,3 +320,33 @@ def test_search_equals_the_plain_loop(toys, row, k, other, per_image, reverse):
         expected.append(cosine(row, i))
     results = simfind.search(toys, ids[row], k=k, exclude_same_image=other, one_per_image=per_image, reverse=reverse)
     assert results.scores == pytest.approx(expected[:k], abs=1e-6)
+
+
+@pytest.fixture
+def twins(toys):
+    """The toys, with a copy of the first sample whose objects have the ids of that one's."""
+    copied = toys.limit(1).clone()
+    toys.add_collection(copied, new_ids=True)
+    copied.delete()
+    simfind.build_index(toys, "objects")
+    return toys
+
+
+def test_a_copy_of_the_query_is_the_query(twins):
+    query = twins.first().objects.detections[0].id
+    assert query not in simfind.search(twins, query, k=100).ids
+
+
+def test_a_search_ends_where_a_deleted_object_shares_its_id_with_another(twins):
+    gone = twins.first().objects.detections[0]
+    twins.delete_samples([twins.first().id])
+    assert simfind.search(twins, gone.embedding, k=1).ids != [gone.id]
+
+
+def test_few_rounds_find_what_is_left_of_many(toys, ids, monkeypatch):
+    """What is gone is found out some at a time; there may be a hundred thousand of it."""
+    rounds, read = [], _fields.places
+    monkeypatch.setattr(_fields, "places", lambda *given: rounds.append(given) or read(*given))
+    toys.delete_labels(ids=ids[:7], fields="objects")
+    assert simfind.search(toys, [1.0, 0.0], k=1).ids == [ids[7]]
+    assert len(rounds) == 4  # for 1, 4, 16 and 64 objects
