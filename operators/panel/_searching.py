@@ -91,7 +91,7 @@ class Searching:
 
     def results(self, ctx: Any, query: dict[str, Any], filled: dict[str, Any] | None) -> Any:
         """What a search for a query finds now, with the options that were filled in."""
-        options = _options.options(filled)
+        options = _options.checked(filled)
         photos = self.photo_candidates(ctx, query)
         has_none = any(found.label is None for found in photos) and not _forms.of_whole_images(ctx, query["brain_key"])
         if options.get("scope", "all") != "all" and has_none:

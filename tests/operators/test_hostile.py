@@ -2,9 +2,11 @@
 
 import base64
 import json
+import pickle
 import re
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -50,6 +52,23 @@ def ticked(dataset):
     return {"view": patches, "selected": [patches.first().id]}
 
 
+def search_in_panel(dataset, app, options, method="on_search", asked=None):
+    """What the server answers a browser whose panel has these options filled in, and had others before."""
+    query = {"ids": [dataset.first().objects.detections[0].id], "negatives": [], "brain_key": "simfind"}
+    held = {"tab": "search", "search": {"query": query, "asked": asked}, "options": options}
+    return app(dataset, "object_search", {"__method__": method, "panel_id": "panel", "panel_state": held})
+
+
+class Opened:
+    """Leaves a mark when it is unpickled."""
+
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return Path.touch, (self.marker,)
+
+
 def png(width, height, rows=b""):
     """A PNG that says it is this large."""
 
@@ -92,6 +111,25 @@ SEARCHES = [
     ({"score_field": LONG}, "must be a text of at most"),
     ({"one_per_image": "yes"}, "one_per_image must be true or false"),
     ({"device": "cuda:0; rm -rf /"}, "has no option 'device'"),
+    ({"query_domain": [[1.0]]}, "has no option 'query_domain'"),
+    ({HTML: 1}, "has no option"),
+]
+
+IN_THE_PANEL = [
+    ({"k": 10_000}, "k must be a whole number from 1 to 200, and is 10000"),
+    ({"first": {"k": 10**400}}, "k must be a whole number"),
+    ({"k": -1}, "k must be a whole number"),
+    ({"k": 0.5}, "k must be a whole number"),
+    ({"k": True}, "k must be a whole number"),
+    ({"k": {"$gt": 0}}, r"has no option '\$gt'"),
+    ({"min_score": float("nan")}, "min_score must be a number from -1 to 1"),
+    ({"min_score": "0"}, "min_score must be a number from -1 to 1"),
+    ({"scope": "sideways"}, "scope='sideways' must be one of"),
+    ({"emphasis": "__proto__"}, "must be one of"),
+    ({"classes": "mug"}, "classes must be a list of names"),
+    ({"classes": ["mug"] * 5000}, "classes must be a list of names"),
+    ({"reverse": "yes"}, "reverse must be true or false"),
+    ({"rerank": "resnet50"}, "has no option 'rerank'"),
     ({"query_domain": [[1.0]]}, "has no option 'query_domain'"),
     ({HTML: 1}, "has no option"),
 ]
@@ -214,6 +252,25 @@ def test_a_search_with(dataset, app, params, message):
     before = state(dataset)
     require_sentence(app(dataset, "sort_by_similarity", params, **ticked(dataset)), message)
     assert state(dataset) == before
+
+
+@pytest.mark.parametrize(("options", "message"), IN_THE_PANEL, ids=[str(given)[:40] for given, _ in IN_THE_PANEL])
+def test_a_search_of_the_panel_with(dataset, app, options, message):
+    before = state(dataset)
+    require_sentence(search_in_panel(dataset, app, options), message)
+    assert state(dataset) == before
+
+
+@pytest.mark.parametrize("held", ["search.asked", "options"])
+def test_the_panel_loads_no_file_that_a_browser_names(dataset, app, tmp_path, held):
+    marker, weights = tmp_path / "marker", tmp_path / "weights.pt"
+    weights.write_bytes(pickle.dumps(Opened(marker)))
+    if held == "options":
+        answer = search_in_panel(dataset, app, {"rerank": str(weights)})
+    else:
+        answer = search_in_panel(dataset, app, {}, method="on_search_export", asked={"rerank": str(weights)})
+    assert not marker.exists()
+    require_sentence(answer, "has no option 'rerank'")
 
 
 @pytest.mark.parametrize(

@@ -186,6 +186,15 @@ def test_the_form_has_a_place_for_every_option_and_reads_it_back():
     assert _options.filled({"rerank": "resnet50"}) is None
 
 
+def test_the_form_is_not_filled_with_what_it_would_refuse():
+    assert _options.filled({"k": 201}) is None
+    assert _options.filled({"scope": "sideways"}) is None
+
+
+def test_what_was_asked_and_the_form_would_refuse_is_not_shown_as_asked():
+    assert _options.options({"first": {"k": 500, "min_score": 0.5}, "rerank": "resnet50"}) == {"min_score": 0.5}
+
+
 def test_what_the_form_shows_first_is_what_a_search_does_without_options():
     assert _options.options(_options.filled({})) == {}
     known = inspect.signature(simfind.search).parameters
