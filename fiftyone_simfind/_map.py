@@ -96,12 +96,13 @@ def map_points(
         seed: of that choice
 
     Raises:
-        BrainRunError: there is no such index, or no such visualization of its objects
+        BrainRunError: there is no such index, it is empty, or there is no such visualization of its objects
         OptionError: ``color_by`` is unknown, or is ``"score"`` without a query; or ``max_points`` is below 1
         QueryError: the query cannot be used
     """
     _check(color_by, query, max_points)
     gallery = _gallery.load(samples, brain_key)
+    gallery.rows.require_some(brain_key, gallery.patches_field)
     key = viz_key or _default(samples, brain_key, gallery.patches_field)
     there = _points(samples, key, gallery.patches_field)
     rows = gallery.rows.find(there.ids)

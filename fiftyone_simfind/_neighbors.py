@@ -54,12 +54,13 @@ def compute_neighbors(
         progress: True, False, None for FiftyOne's default, or a function that is given the progress bar
 
     Raises:
-        BrainRunError: there is no such index
+        BrainRunError: there is no such index, or it is empty
         FieldError: ``neighbors_field`` names an attribute that holds something else
         OptionError: an option is out of range
     """
     _check(k, scope, min_score)
     gallery = _gallery.load(samples, brain_key)
+    gallery.rows.require_some(brain_key, gallery.patches_field)
     if neighbors_field is not None:
         _require_free(samples, gallery, neighbors_field)
     inside = gallery.within(samples)

@@ -70,6 +70,7 @@ def compare(
     touched[at >= 0] |= old.table.modified[at[at >= 0]] != modified[at >= 0]
     if not whole and (not len(old.vectors) or not len(samples) or touched.mean() > MOST):
         return None
+    old = old if len(old.vectors) else _as_wide(old, dim, transform)
     columns, found = Columns(), [np.empty((0, old.vectors.shape[1]), np.float32)]
     for batch in source.batches(samples[touched]):
         vectors = columns.take(batch, source.path, None)
@@ -79,6 +80,12 @@ def compare(
             same = vectors.shape[1] == dim
             found.append(transform(vectors) if same else np.full((len(vectors), found[0].shape[1]), 9, np.float32))
     return _next(old, samples, modified, touched, columns, np.concatenate(found))
+
+
+def _as_wide(old: Sidecar, dim: int, transform: Callable[[Vectors], Vectors]) -> Sidecar:
+    """An index without rows, as wide as what gets into it: made of no vectors at all it has a width of 0."""
+    width = transform(np.ones((1, dim), np.float32)).shape[1]
+    return replace(old, vectors=np.empty((0, width), np.float32))
 
 
 def apply(folder: Path, old: Sidecar, changes: Changes) -> Sidecar:

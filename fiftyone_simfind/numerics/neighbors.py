@@ -176,7 +176,7 @@ class _Search:
 
     def _settle(self, rows: Rows, keys: Keys) -> Keys:
         """The same candidates with the scores that count, best first, in the same memory."""
-        step = max(1, BUDGET // (16 * (keys.shape[1] + 1) * self.vectors.shape[1]))
+        step = max(1, BUDGET // (16 * (keys.shape[1] + 1) * max(1, self.vectors.shape[1])))
         for start in range(0, len(rows), step):
             some = slice(start, start + step)
             there = keys[some] >= LEAST

@@ -124,6 +124,11 @@ def test_nobody_is_its_own_neighbour(count):
     assert scores.shape == (count, 2)
 
 
+def test_no_rows_have_no_neighbours():
+    rows, scores = nearest(np.empty((0, 0), np.float32), 3)
+    assert rows.shape == scores.shape == (0, 3)
+
+
 def test_a_row_without_a_class_is_one_of_other_classes_but_has_none():
     vectors = np.ones((3, 1), np.float32)
     found, _ = nearest(vectors, 2, scope="other_classes", classes=[0, 0, NOTHING])

@@ -157,3 +157,10 @@ def test_options_that_make_no_sense_are_refused(drawn, options, message):
 def test_an_unknown_query_is_refused(drawn):
     with pytest.raises(QueryError, match="is the id of no object"):
         simfind.map_points(drawn, query="6b01baad4eda4ca4870715be")
+
+
+def test_an_empty_index_says_how_it_gets_objects(drawn):
+    drawn.clear_sample_field("objects")
+    simfind.refresh(drawn)
+    with pytest.raises(BrainRunError, match=r'the index "simfind" of "objects" is empty: .* then simfind.refresh'):
+        simfind.map_points(drawn)

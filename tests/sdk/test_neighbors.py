@@ -332,3 +332,10 @@ def test_questions_out_of_range_are_refused(table):
 def test_an_index_that_is_not_there_is_named(toys):
     with pytest.raises(BrainRunError, match='"simfind" is no brain run of dataset'):
         simfind.compute_neighbors(toys)
+
+
+def test_an_empty_index_says_how_it_gets_objects(indexed):
+    indexed.clear_sample_field("objects")
+    simfind.refresh(indexed)
+    with pytest.raises(BrainRunError, match=r'the index "simfind" of "objects" is empty: .* then simfind.refresh'):
+        simfind.compute_neighbors(indexed)

@@ -271,3 +271,12 @@ def test_a_whitening_is_fitted_anew_when_the_objects_are_others(photos, model, m
     simfind.refresh(photos, model=model)
     after = _gallery.load(photos, "simfind").whitening
     assert not np.array_equal(before.means[0], after.means[0])
+
+
+def test_a_whitened_index_that_was_emptied_fills_again(shelf, model):
+    shelf.clear_sample_field("objects")
+    assert simfind.refresh(shelf, model=model).indexed == 0
+    simfind.detect(shelf, model=model)
+    assert simfind.status(shelf).not_indexed == 15
+    status = simfind.refresh(shelf, model=model)
+    assert (status.indexed, status.up_to_date) == (15, True)
