@@ -73,9 +73,7 @@ def run(verb: str, view: Any, options: Mapping[str, Any], cluster: str, report: 
     """
     by_object = verb == "embed"
     field = options["patches_field" if by_object else "label_field"]
-    shown = field if by_object and _fields.hides_objects(view, field) else None
-    todo = _fields.unfinished(view, field, options["embeddings_field"], by_object=by_object)
-    ids, objects = _fields.packed_ids(todo, shown)
+    ids, objects = _fields.unfinished(view, field, options["embeddings_field"], by_object=by_object)
     started = time.monotonic()
     try:
         if len(ids):

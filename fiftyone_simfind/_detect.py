@@ -73,7 +73,7 @@ def detect(
         raise OptionError(
             f'label_field="{label_field}" must be letters, digits and underscores, and not begin with a digit'
         )
-    view = _fields.images(samples)
+    view = _fields.with_all_fields(_fields.images(samples))
     from fiftyone_simfind.models import images, load_detector
 
     batches = Batches(images.read, batch_size, num_workers, skip_failures, progress)
@@ -88,11 +88,11 @@ def detect(
     if cluster:
         _cluster.require(cluster, model=model, device=device)
     _prepare(view, label_field, embeddings_field, facts, settings, overwrite)
-    if cluster:
-        done = view.count() - view.exists(label_field, False).count()
-        return _cluster.run("detect", view, options, cluster, EmbedReport(detector.name, already_done=done))
     todo = _fields.ImageFiles(view, without=label_field)
-    report = EmbedReport(detector.name, already_done=view.count() - len(todo), engine=getattr(detector, "engine", None))
+    done = view.count() - len(todo)
+    if cluster:
+        return _cluster.run("detect", view, options, cluster, EmbedReport(detector.name, already_done=done))
+    report = EmbedReport(detector.name, already_done=done, engine=getattr(detector, "engine", None))
 
     def find(items: list, pictures: list) -> list[Objects]:
         return detector.detect(pictures, confidence_thresh=confidence_thresh, classes=classes)

@@ -67,7 +67,7 @@ def embed(
         ClusterError: the cluster cannot be reached, or its machines see no database, images or weights
     """
     options = {name: value for name, value in locals().items() if name != "samples"}
-    view = _fields.images(samples)
+    view = _fields.with_all_fields(_fields.images(samples), patches_field)
     path = _fields.objects_path(view, patches_field)
     vectors = f"{path}.{embeddings_field}"
     from fiftyone_simfind.models import images, load_embedder

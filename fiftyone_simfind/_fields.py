@@ -105,6 +105,36 @@ def images(samples: Any) -> Any:
     return samples
 
 
+def with_all_fields(view: Any, patches_field: str | None = None) -> Any:
+    """The same samples, in their order, with all that the dataset has of them.
+
+    What ``select_fields()`` or ``exclude_fields()`` hides from a view would be taken for missing.
+
+    Args:
+        view: image samples
+        patches_field: field of which the view must go on to show the same objects
+
+    Raises:
+        CollectionError: without these stages the view shows other samples or objects
+    """
+    stages = view._stages if isinstance(view, fo.DatasetView) else []
+    kept = [stage for stage in stages if not isinstance(stage, (fo.SelectFields, fo.ExcludeFields))]
+    if len(kept) == len(stages):
+        return view
+    whole = view._base_view
+    for stage in kept:
+        whole = whole.add_stage(stage)
+    filtered = patches_field is not None and view.get_field(patches_field) and hides_objects(view, patches_field)
+    field = patches_field if filtered else None
+    (ids, objects), (all_ids, all_objects) = packed_ids(view, field), packed_ids(whole, field)
+    if not np.array_equal(ids, all_ids) or objects != all_objects:
+        raise CollectionError(
+            f'which samples or objects this view of "{view._dataset.name}" shows depends on its stages '
+            f"{[stage for stage in stages if stage not in kept]}; give a view without them"
+        )
+    return whole
+
+
 def patches_field_of(samples: Any) -> str | None:
     """The label field that a patches view shows, or None for any other collection."""
     return samples.patches_field if isinstance(samples, fo.core.patches.PatchesView) else None
@@ -248,7 +278,7 @@ class ImageFiles:
 
     def __init__(self, view: Any, *, without: str):
         self._collection = dataset_of(view)._sample_collection
-        self._ids, _ = packed_ids(view.exists(without, False))
+        self._ids = _ids_without(view, without)
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -261,14 +291,33 @@ class ImageFiles:
             yield from (ImageFile(one, paths[one]) for one in ids if one in paths)
 
 
+def _ids_without(view: Any, field: str) -> nid.Ids:
+    """The ids of the samples, in order, that have no value in a field of the dataset, whatever the view shows of it."""
+    if isinstance(view, fo.Dataset):
+        return packed_ids(view.exists(field, False))[0]
+    ids, found = packed_ids(view)[0], bytearray()
+    collection = dataset_of(view)._sample_collection
+    for start in range(0, len(ids), CHUNK):
+        some = [ObjectId(one) for one in nid.to_hex(ids[start : start + CHUNK]).tolist()]
+        for document in collection.find({"_id": {"$in": some}, field: None}, {"_id": True}):
+            found += document["_id"].binary
+    return ids[np.isin(ids, nid.pack([bytes(found)]))]
+
+
 def count_boxed(view: Any, path: str, *, missing: str | None = None) -> int:
     """How many images :func:`boxed_images` gives."""
     return _with_objects(view, path, missing).count()
 
 
-def unfinished(view: Any, field: str, embeddings_field: str, *, by_object: bool) -> Any:
-    """The samples that :func:`image_files` or, by object, :func:`boxed_images` gives, as a view."""
-    return _with_objects(view, f"{field}.detections", embeddings_field) if by_object else view.exists(field, False)
+def unfinished(view: Any, field: str, embeddings_field: str, *, by_object: bool) -> tuple[nid.Ids, list[bytes]]:
+    """The ids of the samples that :class:`ImageFiles` or, by object, :func:`boxed_images` gives.
+
+    And where the view hides some objects of its samples, the ids of those that :func:`boxed_images` gives.
+    """
+    if not by_object:
+        return _ids_without(view, field), []
+    todo = _with_objects(view, f"{field}.detections", embeddings_field)
+    return packed_ids(todo, field if hides_objects(view, field) else None)
 
 
 def hides_objects(view: Any, field: str) -> bool:

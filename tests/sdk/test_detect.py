@@ -95,6 +95,36 @@ def test_a_view_limits_the_images(photos):
     assert photos.count("objects") == 2
 
 
+@pytest.mark.parametrize(
+    "hide",
+    [
+        lambda dataset: dataset.select_fields(),
+        lambda dataset: dataset.exclude_fields("objects"),
+        lambda dataset: dataset.limit(5).select_fields("filepath").skip(0),
+        lambda dataset: dataset.set_field("objects", None),
+    ],
+)
+def test_finished_images_are_left_alone_by_a_view_that_hides_their_objects(photos, hide):
+    simfind.detect(photos.limit(2), model=FakeDetector())
+    before = photos.values("objects.detections.id")[:2]
+    report = simfind.detect(hide(photos), model=FakeDetector())
+    assert (report.images, report.already_done) == (3, 2)
+    assert photos.values("objects.detections.id")[:2] == before
+
+
+def test_overwriting_replaces_what_a_view_hides(photos):
+    simfind.detect(photos, model=FakeDetector())
+    report = simfind.detect(photos.select_fields(), model=FakeDetector(name="other"), overwrite=True)
+    assert report.images == 5
+
+
+def test_a_view_whose_images_depend_on_a_hidden_field_is_refused(photos):
+    simfind.detect(photos.limit(2), model=FakeDetector())
+    view = photos.exclude_fields("objects").match(fo.ViewField("objects") == None)  # noqa: E711
+    with pytest.raises(CollectionError, match=r"ExcludeFields.*give a view without them"):
+        simfind.detect(view, model=FakeDetector())
+
+
 def test_a_run_that_is_stopped_keeps_what_it_found(photos):
     class Stops(FakeDetector):
         def detect(self, images, **options):

@@ -86,6 +86,20 @@ def test_objects_with_a_vector_are_left_alone(boxed):
     assert (detector.seen, report.objects, report.already_done) == (3, 9, 1)
 
 
+@pytest.mark.parametrize("hidden", ["boxes.detections.embedding", "boxes"])
+def test_vectors_that_a_view_hides_are_left_alone(boxed, hidden):
+    simfind.embed(boxed, "boxes", model=FakeDetector())
+    detector = FakeDetector()
+    report = simfind.embed(boxed.exclude_fields(hidden), "boxes", model=detector)
+    assert (detector.seen, report.already_done) == (0, 4)
+
+
+def test_of_a_hidden_field_the_objects_that_were_chosen_before_are_embedded(boxed):
+    view = boxed.filter_labels("boxes", fo.ViewField("label") == "thing 1").exclude_fields("boxes")
+    simfind.embed(view, "boxes", model=FakeDetector())
+    assert {d.label for _, d, vector in vectors_of(boxed).values() if vector is not None} == {"thing 1"}
+
+
 def test_a_new_box_among_finished_ones_is_embedded(boxed):
     simfind.embed(boxed, "boxes", model=FakeDetector())
     sample = boxed.first()
