@@ -748,13 +748,25 @@ def write_made(samples: Any, path: str, model: str, made: Iterable[tuple[BoxedIm
     return count
 
 
+def is_foreign(samples: Any, path: str, facts: Mapping[str, Any]) -> bool:
+    """Whether an attribute of objects holds something else than what is recorded as these facts.
+
+    Values that were stored without being declared, as FiftyOne does with those of a user, are something else.
+    """
+    if exists(samples, path):
+        return recorded(samples, path) != facts
+    field, objects, attribute = path.partition(".detections.")
+    held = {field + objects[:-1]: {"$elemMatch": {attribute: {"$ne": None}}}}
+    return dataset_of(samples)._sample_collection.find_one(held, {"_id": True}) is not None
+
+
 def require_score_field(samples: Any, path: str) -> None:
     """Raise unless a field may be filled with scores.
 
     Raises:
         FieldError: it holds something that is no score of an earlier search
     """
-    if exists(samples, path) and recorded(samples, path) != SCORES:
+    if is_foreign(samples, path, SCORES):
         objects, _, attribute = path.rpartition(".")
         raise FieldError(
             f'"{attribute}" of "{objects}" holds something else than scores of an earlier search, which would be lost; '

@@ -149,7 +149,7 @@ def _require_free(samples: Any, gallery: Gallery, neighbors_field: str) -> None:
         )
     for name in (neighbors_field, f"{neighbors_field}_scores"):
         path = f"{objects}.{name}"
-        if _fields.exists(samples, path) and _fields.recorded(samples, path) != NEIGHBORS:
+        if _fields.is_foreign(samples, path, NEIGHBORS):
             raise FieldError(
                 f'"{name}" of "{objects}" holds something else than neighbours, which would be lost; choose another '
                 "neighbors_field"

@@ -289,6 +289,16 @@ def test_an_attribute_that_holds_something_else_is_left_alone(indexed, taken):
     assert not indexed.list_runs()
 
 
+@pytest.mark.parametrize("taken", ["near", "near_scores"])
+def test_an_attribute_that_is_not_declared_is_left_alone(indexed, taken):
+    sample = indexed.last()
+    sample.objects.detections[0][taken] = ["mine"]
+    sample.save()
+    with pytest.raises(FieldError, match=f'"{taken}" of "objects.detections" holds something else than neighbours'):
+        simfind.compute_neighbors(indexed, neighbors_field="near")
+    assert not indexed.list_runs()
+
+
 def test_a_view_without_objects_gives_an_empty_table(indexed, tmp_path):
     table = simfind.compute_neighbors(indexed[4:])
     assert len(table) == 0

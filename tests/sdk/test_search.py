@@ -195,6 +195,18 @@ def test_scores_never_replace_anything_else(toys, ids, attribute):
     np.testing.assert_equal(toys.values(f"objects.detections.{attribute}"), before)
 
 
+@pytest.mark.parametrize("value", ["good", 0.5])
+def test_scores_never_replace_what_is_not_declared(toys, ids, value):
+    sample = toys.last()
+    sample.objects.detections[1]["score"] = value
+    sample.save()
+    with pytest.raises(FieldError, match='"score" of "objects.detections" holds something else than scores'):
+        simfind.sort_by_similarity(toys, ids[0], score_field="score", k=2)
+    toys.reload()
+    assert toys.last().objects.detections[1]["score"] == value
+    assert not toys.has_field("objects.detections.score")
+
+
 def test_a_patch_can_be_the_query(toys, ids):
     assert simfind.search(toys, toys.to_patches("objects").first()).ids == ids[1:]
 
