@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+import itertools
+import time
 from typing import Any
 
 import fiftyone as fo
@@ -10,7 +13,7 @@ import fiftyone.operators.types as types
 
 import fiftyone_simfind as simfind
 
-from .. import _jobs, _weights
+from .. import _forms, _jobs, _weights
 from . import _steps
 from ._common import PLUGIN, alert, begin, choices, jobs, part, row, told
 
@@ -24,6 +27,8 @@ OPERATORS = {
     "visualize": "visualize_objects",
 }
 NEW_FIELD = "objects"
+NEW_INDEX = inspect.signature(simfind.build_index).parameters["brain_key"].default
+STARTS = 15  # seconds within which an operator that was not refused says that it runs, as in components.js
 
 
 class SetupTab:
@@ -51,6 +56,7 @@ class SetupTab:
         """An operator has ended: see what exists now, and take the next step when all were asked for."""
         self.look(ctx)
         before = ctx.panel.get_state("setup.chain")
+        ctx.panel.set_state("setup.chain", None)  # unless another step starts, which may be refused
         step = self._missing(ctx)
         if step == before == "detect":  # images that cannot be read
             step = "build_index"
@@ -58,8 +64,6 @@ class SetupTab:
         if before and ended == "done" and step in _steps.UP_TO_A_SEARCH and step != before:
             self._start(ctx, step)
             ctx.panel.set_state("setup.chain", step)
-        else:
-            ctx.panel.set_state("setup.chain", None)
 
     @told
     def on_setup_return(self, ctx: Any) -> None:
@@ -75,6 +79,7 @@ class SetupTab:
     def render_setup(self, ctx: Any, panel: types.Object) -> None:
         """Draw the tab."""
         seen = ctx.panel.get_state("setup.seen")
+        self._drop_refused(ctx)
         if not seen:
             alert(panel, "no_dataset", "Open a dataset of images first", "warning")
         elif not seen["samples"]:
@@ -82,6 +87,14 @@ class SetupTab:
         else:
             self._render_steps(ctx, panel, seen)
         jobs(ctx, panel, self.on_setup_done)
+
+    def _drop_refused(self, ctx: Any) -> None:
+        """Wait no longer for a step that was to start a while ago, and of which nothing was heard."""
+        starting = ctx.panel.get_state("starting")
+        if not ctx.panel.get_state("setup.chain") or not starting or time.time() - starting["at"] < STARTS:
+            return
+        if not any(job["started"] >= starting["at"] for job in _jobs.jobs(ctx)):
+            ctx.panel.set_state("setup.chain", None)
 
     def _render_steps(self, ctx: Any, panel: types.Object, seen: dict) -> None:
         missing = self._missing(ctx)
@@ -124,6 +137,7 @@ class SetupTab:
     def on_setup_all(self, ctx: Any) -> None:
         """Take the first missing step; :meth:`on_setup_done` takes the others."""
         step = self._missing(ctx)
+        ctx.panel.set_state("setup.chain", None)  # as long as this one may be refused
         self._start(ctx, step)
         ctx.panel.set_state("setup.chain", step)
 
@@ -145,14 +159,18 @@ class SetupTab:
         ctx.prompt(f"{PLUGIN}/{OPERATORS[step]}", params=self._params(ctx, step))
 
     def _start(self, ctx: Any, step: str) -> None:
-        params = self._params(ctx, step)
+        params, uri = self._params(ctx, step), f"{PLUGIN}/{OPERATORS[step]}"
         if ctx.panel.get_state("run.when") == "scheduled":
-            uri = f"{PLUGIN}/{OPERATORS[step]}"
+            ctx.panel.set_state("starting", None)  # nobody knows when
             # With its "operator_uri", as the App would: what a form may not load is refused on the queue, too.
             asked = {"view": ctx.view, "selected": ctx.selected, "operator_uri": uri, "params": params}
             foo.execute_operator(uri, asked, request_delegation=True)
             ctx.ops.notify("Scheduled. “fiftyone delegated launch” runs it", variant="success")
         else:
+            # What the operator would refuse is refused here: the panel does not hear how it ended in the browser.
+            request = {**ctx.request_params, "params": dict(params)}  # a copy, because a context changes its request
+            given = foo.ExecutionContext(request, executor=ctx.executor, operator_uri=uri)
+            foo.get_operator(uri).form(given).require_sound(given.params)
             begin(ctx, OPERATORS[step], params)
 
     def _params(self, ctx: Any, step: str) -> dict[str, Any]:
@@ -165,12 +183,20 @@ class SetupTab:
         if step == "embed":
             return {"patches_field": name, **self._looks(ctx, finds_objects=False)}
         if step == "build_index":
-            return {"patches_field": name}
+            return {"patches_field": name, **self._new_name(ctx, name)}
         indexes = ctx.panel.get_state("setup.seen.indexes") or []
         own = [index for index in indexes if index["patches_field"] == name]
         stale = [index for index in own if index["stale"]] if step == "refresh" else []
         everything = {"view_target": "DATASET"} if step == "visualize" else {}
         return {"brain_key": (stale or own)[0]["brain_key"], **everything} if own else {}
+
+    def _new_name(self, ctx: Any, field: str) -> dict[str, str]:
+        """The name of a new index, where the usual one is that of something else than an index of this field."""
+        taken = ctx.dataset.list_brain_runs()
+        if NEW_INDEX not in taken or _forms.object_indexes(ctx).get(NEW_INDEX) == field:
+            return {}
+        names = itertools.chain([f"{NEW_INDEX}_{field}"], (f"{NEW_INDEX}_{field}_{n}" for n in itertools.count(2)))
+        return {"brain_key": next(name for name in names if name not in taken)}
 
     def _looks(self, ctx: Any, *, finds_objects: bool) -> dict[str, Any]:
         """The model, which stays the same for the rest of the images, and the images that it looks at."""

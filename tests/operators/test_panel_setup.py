@@ -6,6 +6,8 @@ import time
 import pytest
 from fiftyone.operators.delegated import DelegatedOperationService
 
+import fiftyone_simfind as simfind
+
 
 @pytest.fixture
 def kept(tmp_path, monkeypatch):
@@ -104,3 +106,60 @@ def test_a_scheduled_step_may_load_no_more_than_a_form(scenes, panel_of, queue, 
     (operation,) = queue.list_operations()
     assert operation.run_state == "failed"
     assert "no model that is known by name" in operation.result.error
+
+
+@pytest.fixture
+def second(indexed, panel_of):
+    """The tab with a second field of objects with vectors chosen, where the first has an index."""
+    indexed.clone_sample_field("objects", "truth")
+    panel = panel_of(indexed, "setup")
+    panel.do("on_setup_look")
+    panel.state["run"] = {"field": "truth"}
+    panel.do("on_setup_field")
+    return panel
+
+
+def buttons(panel):
+    return set(panel.shown["buttons"]["type"]["properties"])
+
+
+def test_the_index_and_the_map_of_a_second_field_are_its_own(second, app):
+    second.do("on_setup_all")
+    asked = second.asked("@simfind/objects/build_index")
+    assert (asked["patches_field"], asked["brain_key"]) == ("truth", "simfind_truth")
+    assert app(second.dataset, "build_index", asked).told("error") == []
+    second.do("on_setup_done")
+    second.do("on_setup_step", step="visualize")
+    assert second.asked("@simfind/objects/visualize_objects")["brain_key"] == "simfind_truth"
+
+
+def test_a_new_index_takes_no_name_of_another_one(second):
+    simfind.build_index(second.dataset, "objects", brain_key="simfind_truth")
+    second.do("on_setup_all")
+    assert second.asked("@simfind/objects/build_index")["brain_key"] == "simfind_truth_2"
+
+
+def test_a_step_that_is_refused_is_not_waited_for(panel_of, photos):
+    panel = panel_of(photos, "setup")
+    panel.do("on_setup_look")
+    panel.state["run"] = {"model": "nowhere.pt"}
+    panel.do("on_setup_all")
+    (told,) = panel.answer.told("error")
+    assert "no model that is known by name" in told
+    assert "all" in buttons(panel)
+
+
+def test_a_step_is_waited_for_no_longer_when_none_has_started_for_a_while(panel_of, toys, app):
+    panel = panel_of(toys, "setup")
+    panel.do("on_setup_look")
+    panel.do("on_setup_all")
+    assert "wait" in buttons(panel)
+    panel.state["starting"]["at"] -= 16
+    panel.do("on_setup_field")
+    assert "all" in buttons(panel)
+    assert panel.state["setup"]["chain"] is None
+    panel.do("on_setup_all")
+    panel.state["starting"]["at"] -= 16
+    app(toys, "build_index", panel.asked("@simfind/objects/build_index"))
+    panel.do("on_setup_field")
+    assert "wait" in buttons(panel)
