@@ -46,7 +46,8 @@ def rerank(
 
     Raises:
         OptionError: the query or the negatives are vectors
-        QueryError: the crop of a query's object cannot be embedded, or the crops cancel out
+        QueryError: the crop of a query's object cannot be embedded, such as that of a deleted one, or the crops cancel
+            out
         ModelError: the model cannot be loaded
     """
     like, unlike = asked.label_ids, target.unlike.label_ids
@@ -54,6 +55,7 @@ def rerank(
         raise OptionError(
             f"rerank={model!r} looks at crops, and a vector has none; search by label ids, or leave rerank out"
         )
+    _require_there([*like, *unlike], places, model)
     from fiftyone_simfind.models import load_embedder
 
     needed = list(dict.fromkeys([*like, *unlike, *found.label_ids]))
@@ -68,6 +70,16 @@ def rerank(
     ]
     order = np.argsort(scores[1] if reverse else -scores[1], kind="stable")
     return asked._replace(scores=scores[0]), found._replace(scores=scores[1]).take(order.tolist())
+
+
+def _require_there(label_ids: list[str], places: dict, model: Any) -> None:
+    """Raise for an object of the query that was deleted since the index was made: the index alone still knows it."""
+    gone = [label_id for label_id in label_ids if label_id not in places]
+    if gone:
+        raise QueryError(
+            f'object "{gone[0]}" was deleted since the index was made, and rerank={model!r} needs its crop; leave '
+            "rerank out, or search for another object"
+        )
 
 
 def _emphasis(target: Query) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -169,6 +169,15 @@ def test_negatives_push_away_in_the_crops_too(painted, ids):
     assert simfind.search(painted, ids[0], negatives=ids[5], rerank=Colors()).ids == [ids[row] for row in expected]
 
 
+@pytest.mark.parametrize("role", ["query", "negatives"])
+def test_a_deleted_object_has_no_crop_to_search_by(painted, ids, role):
+    painted.delete_labels(ids=[ids[0]])
+    asked = {"query": ids[1], role: ids[0]}
+    assert simfind.search(painted, **asked)
+    with pytest.raises(QueryError, match=f'object "{ids[0]}" was deleted since the index was made, .*leave rerank out'):
+        simfind.search(painted, **asked, rerank=Colors())
+
+
 def test_emphasis_is_read_off_the_query():
     nothing = Found([], [], [], np.empty(0, np.float32), np.empty((0, 4), np.float32))
     example = vx.normalize([[1.0, 2.0, 0.0, 2.0]])
