@@ -116,6 +116,7 @@ def _look(samples: Any, brain_key: str) -> _Look:
         other_model=int((before.table.alive & _foreign(before.table, facts)).sum()),
         not_indexed=len(changes.new) + changes.moved,
         without_vector=int(table.pending_tried.sum()) + changes.unusable,
+        relabelled=_relabelled(before.table, table),
     )
     ids = np.concatenate([table.ids[stale], table.pending[waiting]])
     owners = np.concatenate([table.sample_rows[stale], table.pending_rows[waiting]])
@@ -127,6 +128,13 @@ def _foreign(table: Table, facts: dict[str, Any] | None) -> NDArray[np.bool_]:
     if facts is None:
         return np.zeros(len(table.ids), bool)
     return (table.stamps > 0) & (st.model_of(table.stamps) != st.model_bits(facts["model"]))
+
+
+def _relabelled(before: Table, now: Table) -> int:
+    """How many objects that stay are of another class now; ``now`` begins with the rows of ``before``."""
+    count = len(before.ids)
+    codes = np.append(np.searchsorted(now.classes, before.classes), -1)[before.label_codes]
+    return int((now.alive[:count] & (codes != now.label_codes[:count])).sum())
 
 
 def _embedder(found: _Look, model: Any, device: Any) -> Any:

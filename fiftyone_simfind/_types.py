@@ -130,6 +130,7 @@ class IndexStatus:
         other_model: those in the index whose vectors were made by another model than now fills the field
         not_indexed: those with a vector that the index does not have, or does not have as it is now
         without_vector: those that have none for good: no area inside their image, or numbers without a direction
+        relabelled: those with another label than searches within classes go by
     """
 
     brain_key: str
@@ -141,16 +142,19 @@ class IndexStatus:
     other_model: int
     not_indexed: int
     without_vector: int
+    relabelled: int = 0
 
     @property
     def up_to_date(self) -> bool:
         """Whether a refresh would change nothing."""
-        return not (self.new or self.edited or self.removed or self.other_model or self.not_indexed)
+        changed = self.new or self.edited or self.removed or self.other_model or self.not_indexed or self.relabelled
+        return not changed
 
     def __str__(self) -> str:
         told = {
             "new": self.new,
             "edited": self.edited,
+            "with another label": self.relabelled,
             "removed": self.removed,
             "made by another model": self.other_model,
             "with a vector that is not in the index": self.not_indexed,

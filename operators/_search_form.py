@@ -93,6 +93,7 @@ def stale(ctx: Any, brain_key: str) -> str | None:
     told = {
         "new": status.new,
         "edited": status.edited,
+        "with another label": status.relabelled,
         "not indexed yet": status.not_indexed,
         "made by another model": status.other_model,
         "deleted": status.removed,

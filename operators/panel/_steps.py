@@ -86,6 +86,7 @@ def _changes(status: dict | None) -> str:
     told = {
         "new": "new",
         "edited": "edited",
+        "relabelled": "with another label",
         "removed": "removed",
         "other_model": "of another model",
         "not_indexed": "not in it",

@@ -69,6 +69,7 @@ def test_vectors_want_an_index_before_a_map():
     ("changes", "words"),
     [
         ({"edited": 2}, "2 edited"),
+        ({"relabelled": 2}, "2 with another label"),
         ({"new": 1, "removed": 3}, "1 new, 3 removed"),
         ({"other_model": 4, "not_indexed": 5}, "4 of another model, 5 not in it"),
     ],

@@ -179,6 +179,25 @@ def test_a_label_that_was_edited_is_searched_by_after_a_refresh(shelf, model):
     assert ids[1] in simfind.search(shelf, ids[0], k=100, scope="same_class").ids
 
 
+@pytest.mark.parametrize("label", ["top", "lamp", None])
+def test_an_object_with_another_label_is_counted_until_a_refresh(shelf, model, label):
+    sample = shelf.first()
+    sample.objects.detections[0].label = label
+    sample.save()
+    status = simfind.status(shelf)
+    assert (status.relabelled, status.edited, status.not_indexed, status.up_to_date) == (1, 0, 0, False)
+    assert str(status) == 'index "simfind": 15 of 15 objects, 1 with another label'
+    assert simfind.refresh(shelf, model=model).up_to_date
+
+
+def test_a_sample_that_was_modified_otherwise_has_no_object_with_another_label(shelf):
+    sample = shelf.first()
+    sample.tags.append("seen")
+    sample.objects.detections.pop()
+    sample.save()
+    assert simfind.status(shelf).relabelled == 0
+
+
 def test_the_model_is_loaded_from_where_it_came_from(photos):
     from fiftyone_simfind.showroom import WEIGHTS
 
