@@ -34,9 +34,8 @@ class EmbedObjects(Operator):
         known = (*_weights.SUGGESTED, *_weights.TORCHVISION)
         form.model(more="YOLO weights, a torchvision network or zoo:..., by name; or a weights file", known=known)
         form.text("embeddings_field", "Vector attribute", "The attribute of each object for its vector", name=True)
-        form.number(
-            "image_size", "Image size", "Longest side of an image in a YOLO network, in pixels", min=64, max=4096
-        )
+        about = "Longest side of an image in a YOLO network, in pixels"
+        form.number("image_size", "Image size", about, min=64, max=4096, whole=True)
         form.passes()
         form.switch("skip_failures", "Skip broken images", "Go on after an image that cannot be read")
         form.overwrite("Replace vectors; otherwise objects that have one are left alone", _lost(ctx, fields))

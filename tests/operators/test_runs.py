@@ -328,6 +328,13 @@ def test_classes_propose_the_labels_of_the_indexed_field(indexed, form_of):
     assert {choice.value for choice in proposed} == {"mug", "vase"}
 
 
+def test_objects_are_embedded_at_an_image_size(scenes, app):
+    given = {"patches_field": "ground_truth", "model": "showroom.pt", "embeddings_field": "small", "image_size": 320}
+    answer = app(scenes, "embed_objects", given)
+    assert answer.told("error") == []
+    assert all(vector is not None for vector in scenes.values("ground_truth.detections.small", unwind=True))
+
+
 def test_every_operator_that_writes_can_be_called_from_a_script(scenes):
     import fiftyone.operators as foo
 
