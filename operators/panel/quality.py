@@ -97,9 +97,10 @@ class QualityTab(Measured):
         )
 
     def _render_classes(self, ctx: Any, panel: types.Object, report: Any) -> None:
-        column, descending = self._quality_sort(ctx)
+        table = per_class(report)
+        column, descending = self._quality_sort(ctx, table)
         every = bool(ctx.panel.get_state("measured.all"))
-        table = per_class(report).sort_values(column, ascending=not descending, kind="stable")
+        table = table.sort_values(column, ascending=not descending, kind="stable")
         view = types.TableView(on_click_cell=self.on_quality_table, componentsProps={"table": {"sx": {"minWidth": 0}}})
         for name in table.columns:
             mark = (" ▼" if descending else " ▲") if name == column else ""
@@ -169,17 +170,19 @@ class QualityTab(Measured):
         self.search_for(ctx, {"ids": [ctx.params["id"]], "negatives": [], "brain_key": self.quality_index(ctx)})
         ctx.panel.set_state("tab", "search")
 
-    def _quality_sort(self, ctx: Any) -> tuple[str, bool]:
+    def _quality_sort(self, ctx: Any, table: Any) -> tuple[str, bool]:
+        """The column that a table is sorted by, and whether the other way round; another report has other ranks."""
         column, descending = ctx.panel.get_state("measured.sort") or ["class", False]
-        return column, descending
+        return (column, descending) if column in list(table.columns) else ("class", False)
 
     def on_quality_table(self, ctx: Any) -> None:
         """A heading of the table was clicked: sort by it, and the other way round when it is clicked again."""
         _, report = self.quality_report(ctx)
         if report is None or ctx.params.get("row") != -1:
             return
-        column, descending = self._quality_sort(ctx)
-        chosen = per_class(report).columns[ctx.params["column"]]
+        table = per_class(report)
+        column, descending = self._quality_sort(ctx, table)
+        chosen = table.columns[ctx.params["column"]]
         ctx.panel.set_state("measured.sort", [chosen, not descending if chosen == column else False])
 
     def on_quality_all(self, ctx: Any) -> None:

@@ -108,6 +108,18 @@ def test_a_heading_sorts_the_table(panel, measured):
     assert [line["class"] for line in panel.shown["classes_table"]["default"]] == list(by.index)[::-1]
 
 
+def test_a_table_without_the_column_that_it_was_sorted_by_is_sorted_by_class(panel, measured, app):
+    columns = [column["key"] for column in panel.view("classes_table")["columns"]]
+    panel.do("on_quality_table", row=-1, column=columns.index("P@5"))
+    app(measured, "evaluate_retrieval", {"brain_key": "simfind", "k": "1, 3", "quiet": True})
+    panel.do("on_quality_look")
+    assert panel.view("classes_table")["columns"][0]["label"] == "class ▲"
+    shown = [line["class"] for line in panel.shown["classes_table"]["default"]]
+    assert shown == sorted(shown)
+    panel.do("on_quality_table", row=-1, column=0)
+    assert panel.view("classes_table")["columns"][0]["label"] == "class ▼"
+
+
 def test_a_report_of_another_version_of_the_index_is_called_old(panel, panel_of, measured):
     assert "The index has changed" not in panel.words()
     sample = measured.first()
