@@ -25,9 +25,12 @@ class Mapped:
         return next((key for key in asked if key in indexes), next(iter(indexes)))
 
     def map_query(self, ctx: Any) -> list[Any]:
-        """What was searched for last, and is marked."""
+        """What was searched for last, and is marked; nothing once its photo is gone, or of an index that is."""
         query = ctx.panel.get_state("search.query") or {}
-        return [*(query.get("ids") or []), *self.photo_candidates(ctx, query)]
+        try:
+            return [*(query.get("ids") or []), *self.photo_candidates(ctx, query)]
+        except simfind.QueryError:
+            return []
 
     def map_points(self, ctx: Any) -> Any:
         """The points that are drawn; those of a query that this index does not know are drawn without it."""

@@ -159,3 +159,12 @@ def test_a_map_that_lacks_new_objects_offers_to_be_made_again(panel_of, mapped):
     panel = panel_of(mapped, "map")
     assert "1 object is newer than this map" in panel.words()
     assert "map_plot" in panel.shown
+
+
+@pytest.mark.parametrize("color", ["label", "score"])
+def test_the_map_is_drawn_without_a_photo_that_is_no_longer_kept(panel, color):
+    gone = {"photo": "photo:" + "0" * 32, "candidate": 0, "label": "mug", "brain_key": "simfind"}
+    panel.state |= {"search": {"query": gone}, "map_options": {"color_by": color}}
+    panel.do("on_map_options")
+    assert "map_plot" in panel.shown
+    assert ("no_query" in panel.shown) == (color == "score")

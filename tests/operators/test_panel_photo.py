@@ -399,3 +399,12 @@ def test_settings_that_cannot_be_read_are_said_to_be(panel, settings):
     settings(max_upload_mb=-1)
     panel.do("on_tab")
     assert "max_upload_mb" in panel.view("settings")["label"]
+
+
+def test_the_map_is_drawn_without_a_photo_that_was_looked_at_for_an_index_before(panel, scenes, photo):
+    simfind.visualize(scenes, method="pca")
+    give(panel, photo)
+    panel.do("on_photo_pick", photo=key_of(panel), candidate=0)
+    simfind.build_index(scenes, "objects", overwrite=True)
+    panel.do("on_tab", tab="map")
+    assert "map_plot" in panel.shown
