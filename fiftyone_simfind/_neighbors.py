@@ -65,7 +65,8 @@ def compute_neighbors(
         _require_free(samples, gallery, neighbors_field)
     inside = gallery.within(samples)
     rows = np.arange(len(gallery.label_ids)) if inside is None else np.flatnonzero(inside)
-    rules = NeighborRules(k, scope, exclude_same_image, min_score)
+    least = None if min_score is None else float(min_score)
+    rules = NeighborRules(k, scope, bool(exclude_same_image), least)
     neighbors, scores = _nearest(gallery, rows, rules, progress)
     table = NeighborTable(
         label_ids=gallery.label_ids[rows],

@@ -299,6 +299,12 @@ def test_an_attribute_that_is_not_declared_is_left_alone(indexed, taken):
     assert not indexed.list_runs()
 
 
+def test_options_may_be_numbers_of_numpy(indexed):
+    table = simfind.compute_neighbors(indexed, min_score=np.float32(0.5), exclude_same_image=np.bool_(True))
+    assert same(table, simfind.compute_neighbors(indexed, min_score=0.5, exclude_same_image=True))
+    assert same(table, simfind.load_neighbors(indexed))
+
+
 def test_a_view_without_objects_gives_an_empty_table(indexed, tmp_path):
     table = simfind.compute_neighbors(indexed[4:])
     assert len(table) == 0
