@@ -94,8 +94,8 @@ def images(samples: Any) -> Any:
             f'"{samples._dataset.name}" has grouped samples; give one slice of them, for example '
             f'samples.select_group_slices("{samples.default_group_slice}")'
         )
-    if isinstance(samples, fo.core.patches.PatchesView):
-        field = patches_field_of(samples)
+    field = patches_field_of(samples)
+    if field is not None:
         return samples._root_dataset.select_labels(ids=samples.values("id"), fields=field)
     if samples.media_type not in ("image", None) or samples._is_frames or samples._is_clips:
         raise CollectionError(
@@ -136,8 +136,19 @@ def with_all_fields(view: Any, patches_field: str | None = None) -> Any:
 
 
 def patches_field_of(samples: Any) -> str | None:
-    """The label field that a patches view shows, or None for any other collection."""
-    return samples.patches_field if isinstance(samples, fo.core.patches.PatchesView) else None
+    """The label field that a patches view shows, or None for a collection of images.
+
+    Raises:
+        CollectionError: its patches are of more than one field, as those of an evaluation are
+    """
+    if isinstance(samples, fo.core.patches.PatchesView):
+        return samples.patches_field
+    if samples._is_patches:
+        raise CollectionError(
+            f'the {type(samples).__name__} of "{dataset_of(samples).name}" shows patches of more than one field; give '
+            'those of one, dataset.to_patches("field")'
+        )
+    return None
 
 
 def _shown(samples: Any, patches_field: str) -> bool:

@@ -77,12 +77,14 @@ def search(
 
     Raises:
         BrainRunError: there is no such index
+        CollectionError: the view shows patches of another field, or of an evaluation
         ModelError: the model for ``rerank`` cannot be loaded
         QueryError: the query cannot be used
         OptionError: an option is out of range, or needs a query with a label, or a query of objects
     """
     _check(k, scope, min_score, rerank_depth)
     gallery = _gallery.rank_by(samples, brain_key)
+    _fields.patches_field_of(samples)  # refuses patches of which the matches cannot be shown
     target = _query.resolve(gallery, query, negatives, emphasis=emphasis, domain=query_domain)
     within = None if _fields.is_whole(samples) else samples
     if scope != "all" and not target.labels and _fields.has_whole_images(samples, gallery.patches_field):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import fiftyone_simfind as simfind
 from fiftyone_simfind import _fields
 from fiftyone_simfind.errors import BrainRunError, CollectionError, FieldError, OptionError, QueryError
-from fiftyone_simfind.testing import TOYS
+from fiftyone_simfind.testing import TOYS, FakeDetector
 
 
 @pytest.fixture
@@ -215,6 +215,27 @@ def test_a_patches_view_of_another_field_is_refused(toys, ids):
     toys.clone_sample_field("objects", "others")
     with pytest.raises(CollectionError, match='the view shows patches of "others", but the index covers "objects"'):
         simfind.search(toys.to_patches("others"), ids[0])
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        lambda view, query: simfind.search(view, query),
+        lambda view, query: simfind.sort_by_similarity(view, query, score_field="similarity"),
+        lambda view, query: simfind.embed(view, "objects", model=FakeDetector()),
+        lambda view, query: simfind.detect(view, label_field="found", model=FakeDetector()),
+        lambda view, query: simfind.whole_images(view),
+        lambda view, query: simfind.build_index(view, "objects"),
+    ],
+    ids=["search", "sort_by_similarity", "embed", "detect", "whole_images", "build_index"],
+)
+def test_patches_of_an_evaluation_are_refused_with_a_way_out(toys, ids, verb):
+    toys.clone_sample_field("objects", "others")
+    toys.evaluate_detections("others", gt_field="objects", eval_key="eval", progress=False)
+    view = toys.to_evaluation_patches("eval")
+    with pytest.raises(CollectionError, match=r'EvaluationPatchesView .* give those of one, dataset.to_patches\("fiel'):
+        verb(view, ids[0])
+    assert not toys.has_field("objects.detections.similarity")
 
 
 def test_results_as_json_hold_the_query_and_the_matches(toys, ids, tmp_path):
