@@ -27,6 +27,7 @@ OPERATORS = {
     "visualize": "visualize_objects",
 }
 NEW_FIELD = "objects"
+NONE_TICKED = "No image is ticked. Tick some in the grid, or choose other “Images”"
 NEW_INDEX = inspect.signature(simfind.build_index).parameters["brain_key"].default
 STARTS = 15  # seconds within which an operator that was not refused says that it runs, as in components.js
 
@@ -160,6 +161,8 @@ class SetupTab:
 
     def _start(self, ctx: Any, step: str) -> None:
         params, uri = self._params(ctx, step), f"{PLUGIN}/{OPERATORS[step]}"
+        if params.get("view_target") == "SELECTED_SAMPLES" and not ctx.selected:
+            raise simfind.OptionError(NONE_TICKED)
         if ctx.panel.get_state("run.when") == "scheduled":
             ctx.panel.set_state("starting", None)  # nobody knows when
             # With its "operator_uri", as the App would: what a form may not load is refused on the queue, too.

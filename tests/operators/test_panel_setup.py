@@ -163,3 +163,20 @@ def test_a_step_is_waited_for_no_longer_when_none_has_started_for_a_while(panel_
     app(toys, "build_index", panel.asked("@simfind/objects/build_index"))
     panel.do("on_setup_field")
     assert "wait" in buttons(panel)
+
+
+@pytest.mark.parametrize("when", ["now", "scheduled"])
+def test_the_ticked_images_are_looked_at_only_when_there_are_any(panel_of, photos, queue, when):
+    panel = panel_of(photos, "setup")
+    panel.do("on_setup_look")
+    panel.state["run"] = {"target": "SELECTED_SAMPLES", "when": when}
+    panel.do("on_setup_all")
+    (told,) = panel.answer.told("error")
+    assert told.startswith("No image is ticked")
+    assert panel.asked("@simfind/objects/detect_objects") is None
+    assert queue.list_operations() == []
+    assert "all" in buttons(panel)
+    panel.request["selected"] = [photos.first().id]
+    panel.do("on_setup_all")
+    assert panel.answer.told("error") == []
+    assert "wait" in buttons(panel)
