@@ -181,7 +181,7 @@ def test_a_job_goes_on_when_the_page_is_closed(images, slow):
         next(messages)
     messages.close()
     store = ctx.store("simfind")
-    for _ in range(600):
+    for _ in range(6000):
         if store.get("job:detect_objects")["state"] != "running":
             break
         time.sleep(0.1)

@@ -234,7 +234,7 @@ def test_a_run_that_is_interrupted_keeps_what_is_done_and_leaves_no_worker_at_it
 
     with pytest.raises(KeyboardInterrupt):
         simfind.detect(fresh, cluster=cluster, progress=interrupt, **FAST)
-    for _ in range(600):  # those at work write what they have
+    for _ in range(6000):  # those at work write what they have
         if not workers():
             break
         time.sleep(0.1)
