@@ -188,6 +188,9 @@ OTHERS = [
     ("evaluate_retrieval", {"queries": float("inf")}, "queries must be a whole number"),
     ("cancel_job", {"operator": "../../x"}, "must be one of"),
     ("cancel_job", {}, "operator is missing"),
+    ("object_pictures", {"ids": 5}, "ids must be a list of ids, and is 5"),
+    ("object_pictures", {"ids": [{"$ne": ""}]}, "ids must be a list of ids"),
+    ("object_pictures", {"ids": [ELSEWHERE], "brain_key": ["a"]}, "brain_key must be a text"),
 ]
 
 PHOTOS = [
