@@ -10,13 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bson import ObjectId
 
 import fiftyone_simfind as simfind
 
 HTML = "<img src=x onerror=alert(1)>"
 LONG = "x" * 100_000
-ELSEWHERE = str(ObjectId())
+ELSEWHERE = "f" * 24  # a label id that nothing has
 
 
 @pytest.fixture(scope="module")
