@@ -68,9 +68,12 @@ def _one_by_one(material: Material, engine: str) -> Way:
     @contextmanager
     def start() -> Iterator[Work]:
         from fiftyone_simfind.models import load_detector
+        from fiftyone_simfind.models.engines.exported import planar
 
         detector: Any = load_detector(material.weights, engine=engine)
         run, prepared = _as_its_library_does(detector._engine), batches(material, 1)
+        if detector.engine != "torch":
+            prepared = [planar(each) for each in prepared]  # as the exported networks take them
 
         def work(some: Sequence[Canvases] = prepared) -> None:
             for each in some:

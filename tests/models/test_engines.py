@@ -213,3 +213,21 @@ def test_threads_do_their_first_passes_by_openvino_at_once():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=900)
     assert done.stdout.strip().endswith("done"), done.stderr
+
+
+def test_images_are_handed_over_in_planes_of_red_green_and_blue():
+    pixels = np.random.default_rng(51).integers(0, 255, (2, 4, 6, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(exported.planar(pixels), pixels[..., ::-1].transpose(0, 3, 1, 2))
+
+
+def test_outputs_of_single_images_become_those_of_all_and_pieces_of_an_output_follow_each_other():
+    pixels = np.random.default_rng(51).integers(0, 255, (3, 8, 10, 3), dtype=np.uint8)
+
+    def run(planes):
+        whole = planes.astype(np.float32)
+        return [[whole[:, :2]], [whole[:, :, :5].reshape(1, 3, -1), whole[:, :, 5:]]]
+
+    maps, joined = exported.image_by_image(run, pixels)
+    planes = exported.planar(pixels).astype(np.float32)
+    np.testing.assert_array_equal(maps, planes[:, :2])
+    np.testing.assert_array_equal(joined, planes.reshape(3, 3, -1))

@@ -66,6 +66,33 @@ def block(vectors, name, number=0):
 # Vectors of boxes
 
 
+def channels_last(feature):
+    return feature.to(memory_format=torch.channels_last)
+
+
+def part_of_rows(feature):
+    """As engines give a level of a head: images further apart than the level is long."""
+    batch, channels, height, width = feature.shape
+    rows = torch.full((batch, height * width + 7, channels), float("nan"))
+    level = rows[:, 3 : 3 + height * width].transpose(1, 2).unflatten(2, (height, width))
+    return level.copy_(feature)
+
+
+def part_of_lines(feature):
+    """As torch gives a level of a head."""
+    batch, channels, height, width = feature.shape
+    lines = torch.full((batch, channels, height * width + 7), float("nan"))
+    return lines[..., 3 : 3 + height * width].unflatten(2, (height, width)).copy_(feature)
+
+
+@pytest.mark.parametrize("lay_out", [channels_last, part_of_rows, part_of_lines, torch.Tensor.double])
+def test_how_maps_lie_in_memory_makes_no_difference(seen, boxes, lay_out):
+    expected = roi.pool(seen, LEVELS, SIZES_WH, boxes)
+    other = Seen(seen.pixels, {k: lay_out(m) for k, m in seen.layers.items()}, [lay_out(m) for m in seen.scores])
+    for got, want in zip(roi.pool(other, LEVELS, SIZES_WH, boxes), expected, strict=True):
+        np.testing.assert_array_equal(got, want)
+
+
 def test_padding_never_enters_a_vector(seen):
     everywhere = [np.array([[0, 0, 1, 1], [0, 0, 1, 0.01], [0, 0.99, 1, 0.01], [-1, -1, 3, 3]])] * 2
     expected = roi.pool(seen, LEVELS, SIZES_WH, everywhere)

@@ -9,7 +9,7 @@ import torch
 
 from fiftyone_simfind.errors import ModelError
 from fiftyone_simfind.models.engines.base import MAX_STREAMS, Pixels, Source, cores
-from fiftyone_simfind.models.engines.exported import IMAGES, Plain, cached, image_by_image, probe
+from fiftyone_simfind.models.engines.exported import IMAGES, Plain, cached, image_by_image, planar, probe
 from fiftyone_simfind.models.heads import Raw
 from fiftyone_simfind.models.maps import Seen
 
@@ -50,7 +50,11 @@ class OnnxEngine:
 
     def __call__(self, pixels: Pixels) -> tuple[Raw, Seen]:
         """What the head and the maps say of ``(b, h, w, 3)`` uint8 BGR images, as :class:`Engine` describes it."""
-        return self._plain.back(pixels, image_by_image(self._run, pixels) if self._on_cpu else self._run(pixels))
+        if self._on_cpu:
+            outputs = image_by_image(lambda planes: [[output] for output in self._run(planes)], pixels)
+        else:
+            outputs = self._run(planar(pixels))
+        return self._plain.back(pixels, outputs)
 
     def _run(self, pixels: Pixels) -> list[Any]:
         return self._session.run(None, {"pixels": pixels})
@@ -69,7 +73,7 @@ def _export(plain: Plain, path: Path) -> None:
             (probe(),),
             str(path),
             input_names=["pixels"],
-            dynamic_axes={"pixels": {0: "batch", 1: "height", 2: "width"}},
+            dynamic_axes={"pixels": {0: "batch", 2: "height", 3: "width"}},
             opset_version=OPSET,
             dynamo=False,
         )
