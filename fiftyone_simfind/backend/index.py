@@ -46,6 +46,7 @@ class SimfindSimilarityIndex(Queries):
     @classmethod
     def _from_dict(cls, d: dict, samples: Any, config: Any, brain_key: str) -> SimfindSimilarityIndex:
         index = cls(samples, config, brain_key)
+        index.home.check_noted()
         index.home.rows()  # so that the first query takes no longer than others
         return index
 

@@ -61,13 +61,6 @@ def hold(dataset, vector, seconds, **_):
     return bool((rows.vectors == before).all())
 
 
-def zone(dataset, name, **_):
-    """The name of the run where the clock shows another time."""
-    os.environ["TZ"] = name
-    time.tzset()
-    return state.run_of(dataset, "simfind")
-
-
 def say(what):
     os.write(OUT, (json.dumps(what) + "\n").encode())
 
