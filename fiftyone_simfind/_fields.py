@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
 import fiftyone as fo
+import fiftyone.core.odm as foo
 import fiftyone.core.utils as fou
 import gridfs
 import numpy as np
@@ -184,6 +185,26 @@ def dataset_of(samples: Any) -> Any:
 def everything(samples: Any) -> Any:
     """All samples of the dataset behind any view; of a grouped one the images in all of its slices."""
     return all_slices(dataset_of(samples))
+
+
+def catch_up(samples: Any, key: str | None = None, *, kind: str = "brain_methods") -> None:
+    """Reload a dataset where another process has made or deleted the run of a name, or any run, since it was loaded.
+
+    Args:
+        samples: dataset or view
+        key: name of the run; default is all of them
+        kind: where FiftyOne keeps such runs, ``"brain_methods"`` or ``"runs"``
+    """
+    dataset = dataset_of(samples)
+    known = {name: run.id for name, run in dataset._doc[kind].items()}
+    stored = (foo.get_db_conn()["datasets"].find_one({"_id": dataset._doc.id}, {kind: 1}) or {}).get(kind, {})
+    changed = [name for name in ({*known, *stored} if key is None else [key]) if known.get(name) != stored.get(name)]
+    if not changed:
+        return
+    dataset.reload()  # as a whole: whoever made the run may have made the fields that it is of
+    for name in changed:
+        for results in (dataset._brain_cache, dataset._run_cache):
+            results.pop(name, None)
 
 
 def objects_path(samples: Any, patches_field: str) -> str:

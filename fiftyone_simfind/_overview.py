@@ -166,6 +166,7 @@ def overview(samples: Any) -> Overview:
         CollectionError: the samples are no images
     """
     _fields.require_collection(samples)
+    _fields.catch_up(samples)
     every = _fields.images(_fields.everything(samples))
     dataset = _fields.dataset_of(every)
     indexes = [_index(dataset, key, config) for key, config in _fields.object_runs(dataset, "similarity").items()]

@@ -13,7 +13,7 @@ from fiftyone_simfind.errors import BrainRunError
 
 @pytest.fixture
 def indexed():
-    """Eighty objects of two classes, with indexes: one that learnt from the classes, a plain one, and one of Brain's."""
+    """Eighty objects of two classes, and indexes: one that learnt from the classes, a plain one, and one of Brain's."""
     rng = np.random.default_rng(51)
     dataset = fo.Dataset()
     for number in range(20):
