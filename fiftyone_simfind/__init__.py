@@ -83,7 +83,7 @@ _HOMES = {
 
 __all__ = ["__version__", *_HOMES]
 
-_announce.when_brain_is_imported()
+_announce.when_they_are_imported()
 
 if TYPE_CHECKING:
     from fiftyone_simfind._candidates import Candidate

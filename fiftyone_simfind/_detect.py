@@ -130,7 +130,7 @@ def _refuse_to_mix(
     view: Any, label_field: str, facts: Mapping[str, Any], settings: Mapping[str, Any], overwrite: bool
 ) -> None:
     before = _fields.recorded(view, label_field) or {}
-    if before == settings or not _fields.count_values(_fields.dataset_of(view), label_field):
+    if before == settings or not _fields.count_values(_fields.everything(view), label_field):
         return
     name = _fields.dataset_of(view).name
     if not overwrite and not before:
@@ -146,7 +146,7 @@ def _refuse_to_mix(
             f'"{label_field}" of dataset "{name}" was detected with {told}. Choose another label_field, or replace it '
             "with overwrite=True"
         )
-    left = _fields.count_values(_fields.dataset_of(view), label_field) - _fields.count_values(view, label_field)
+    left = _fields.count_values(_fields.everything(view), label_field) - _fields.count_values(view, label_field)
     if left and before.get("model") != facts["model"]:
         raise FieldError(
             f'overwrite=True would leave {left:,} samples outside this view with the labels of another model in "'

@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
 import fiftyone as fo
+import fiftyone.core.odm as foo
 import fiftyone.core.utils as fou
 import gridfs
 import numpy as np
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from pymongo import UpdateOne
 
 from fiftyone_simfind._types import Objects
-from fiftyone_simfind.backend.objects import STAMP
+from fiftyone_simfind.backend.objects import STAMP, all_slices
 from fiftyone_simfind.errors import CollectionError, FieldError
 from fiftyone_simfind.numerics import boxes as bx
 from fiftyone_simfind.numerics import ids as nid
@@ -87,22 +88,32 @@ def images(samples: Any) -> Any:
     Raises:
         CollectionError: these are no image samples
     """
-    if not isinstance(samples, fo.core.collections.SampleCollection):
-        raise CollectionError(f"samples={samples!r} is no dataset or view; load one with fiftyone.load_dataset(name)")
+    require_collection(samples)
     if samples.media_type == "group":
+        one = f'select_group_slices("{samples.group_slice}")' if samples.group_slices else "flatten()"
         raise CollectionError(
-            f'"{samples._dataset.name}" has grouped samples; give one slice of them, for example '
-            f'samples.select_group_slices("{samples.default_group_slice}")'
+            f'"{samples._dataset.name}" has grouped samples; give one slice of them, for example samples.{one}, or all '
+            'slices of images with samples.select_group_slices(media_type="image")'
         )
     field = patches_field_of(samples)
     if field is not None:
-        return samples._root_dataset.select_labels(ids=samples.values("id"), fields=field)
+        return everything(samples).select_labels(ids=samples.values("id"), fields=field)
     if samples.media_type not in ("image", None) or samples._is_frames or samples._is_clips:
         raise CollectionError(
             f'"{samples._dataset.name}" has {samples.media_type} samples; only images can be searched by object. '
             "Make images of a video with samples.to_frames(sample_frames=True), clone(), and give those"
         )
     return samples
+
+
+def require_collection(samples: Any) -> None:
+    """Raise unless this is a dataset or view.
+
+    Raises:
+        CollectionError: it is none
+    """
+    if not isinstance(samples, fo.core.collections.SampleCollection):
+        raise CollectionError(f"samples={samples!r} is no dataset or view; load one with fiftyone.load_dataset(name)")
 
 
 def with_all_fields(view: Any, patches_field: str | None = None) -> Any:
@@ -169,6 +180,31 @@ def _shown(samples: Any, patches_field: str) -> bool:
 def dataset_of(samples: Any) -> Any:
     """The dataset behind any view, patches views included."""
     return samples._root_dataset
+
+
+def everything(samples: Any) -> Any:
+    """All samples of the dataset behind any view; of a grouped one the images in all of its slices."""
+    return all_slices(dataset_of(samples))
+
+
+def catch_up(samples: Any, key: str | None = None, *, kind: str = "brain_methods") -> None:
+    """Reload a dataset where another process has made or deleted the run of a name, or any run, since it was loaded.
+
+    Args:
+        samples: dataset or view
+        key: name of the run; default is all of them
+        kind: where FiftyOne keeps such runs, ``"brain_methods"`` or ``"runs"``
+    """
+    dataset = dataset_of(samples)
+    known = {name: run.id for name, run in dataset._doc[kind].items()}
+    stored = (foo.get_db_conn()["datasets"].find_one({"_id": dataset._doc.id}, {kind: 1}) or {}).get(kind, {})
+    changed = [name for name in ({*known, *stored} if key is None else [key]) if known.get(name) != stored.get(name)]
+    if not changed:
+        return
+    dataset.reload()  # as a whole: whoever made the run may have made the fields that it is of
+    for name in changed:
+        for results in (dataset._brain_cache, dataset._run_cache):
+            results.pop(name, None)
 
 
 def objects_path(samples: Any, patches_field: str) -> str:
@@ -250,7 +286,7 @@ def prepare_vectors(view: Any, vectors: str, facts: Mapping[str, Any], overwrite
     if before == facts["model"] and not overwrite:
         record(view, vectors, facts)
         return  # nothing is counted: that takes as long as the dataset is large
-    there = count_values(dataset, vectors)
+    there = count_values(everything(view), vectors)
     if there and before != facts["model"]:
         whose = f"vectors of {before}" if before else "vectors that simfind did not make"
         if not overwrite:
@@ -349,9 +385,7 @@ def packed_ids(view: Any, field: str | None = None) -> tuple[nid.Ids, list[bytes
 
 def some_samples(name: str, sample_ids: Sequence[str], field: str, label_ids: Sequence[str] | None) -> Any:
     """Some samples of the dataset of a name as it is now; with label ids, no other objects in a field."""
-    dataset = fo.load_dataset(name, reload=True)
-    grouped = dataset.media_type == "group"
-    view = (dataset.select_group_slices(media_type="image") if grouped else dataset).select(list(sample_ids))
+    view = all_slices(fo.load_dataset(name, reload=True)).select(list(sample_ids))
     return view if label_ids is None else view.select_labels(ids=list(label_ids), fields=field)
 
 
@@ -365,7 +399,7 @@ def boxed_objects(
 ) -> Iterator[BoxedImage]:
     """Some objects with their boxes, by image; those that are gone are left out."""
     wanted = set(label_ids)
-    for image in boxed_images(dataset_of(samples).select(list(sample_ids)), path, masks=masks):
+    for image in boxed_images(everything(samples).select(list(sample_ids)), path, masks=masks):
         rows = [row for row, label_id in enumerate(image.label_ids) if label_id in wanted]
         if rows:
             yield image.take(rows)
@@ -419,9 +453,8 @@ def _with_objects(view: Any, path: str, missing: str | None) -> Any:
 
 def object_table(samples: Any, path: str, embeddings_field: str) -> ObjectTable:
     """Every object of the dataset that has a vector."""
-    dataset = dataset_of(samples)
     fields = ["id", f"{path}.id", f"{path}.label", f"{path}.{embeddings_field}"]
-    ids, label_ids, labels, vectors = dataset.values(fields)
+    ids, label_ids, labels, vectors = everything(samples).values(fields)
     rows = [
         (label_id, sample_id, label, vector)
         for sample_id, *objects in zip(ids, label_ids, labels, vectors, strict=True)
@@ -440,12 +473,6 @@ def _stack(vectors: Sequence[NDArray], path: str) -> NDArray[np.float32]:
             f'"{path}" holds vectors of different lengths, {lengths}: embed the objects again, all with one model'
         )
     return np.array(vectors, dtype=np.float32).reshape(len(vectors), lengths[0] if lengths else 0)
-
-
-def all_slices(dataset: Any) -> Any:
-    """A dataset, or of one of groups all of its slices, of which it shows one alone."""
-    is_grouped = isinstance(dataset, fo.Dataset) and dataset.media_type == "group"
-    return dataset.select_group_slices(_allow_mixed=True) if is_grouped else dataset
 
 
 def object_values(view: Any, path: str, attribute: str) -> dict[str, Any]:
@@ -474,7 +501,7 @@ def find_object(samples: Any, patches_field: str, label_id: str) -> Any | None:
     """The object of an id in a field of the dataset, or None."""
     if not ObjectId.is_valid(label_id):
         return None
-    found = list(dataset_of(samples).select_labels(ids=[label_id], fields=patches_field).limit(1))
+    found = list(everything(samples).select_labels(ids=[label_id], fields=patches_field).limit(1))
     return found[0][patches_field].detections[0] if found else None
 
 
@@ -527,7 +554,7 @@ def count_vectors(samples: Any) -> list[Counts]:
             # A missing stamp is none at all; a null one would count as less than any number.
             below = {"$and": [{"$ne": ["$$this", None]}, {"$lt": ["$$this", 0]}]}
             sums[f"t{i}_{j}"] = _sum_where(f"{path}.{name}{STAMP}", below)
-    found: dict = next(iter(dataset._sample_collection.aggregate([{"$group": {"_id": None, **sums}}])), {})
+    found: dict = next(iter(everything(dataset)._aggregate(post_pipeline=[{"$group": {"_id": None, **sums}}])), {})
     return [
         Counts(
             field,
@@ -566,8 +593,8 @@ def has_whole_images(samples: Any, patches_field: str) -> bool:
 
 def last_change(samples: Any) -> tuple[int, Any]:
     """Something that differs after any sample of the dataset was added, edited or removed."""
-    dataset = dataset_of(samples)
-    return dataset.count(), dataset.max("last_modified_at")
+    every = everything(samples)
+    return every.count(), every.max("last_modified_at")
 
 
 def is_whole(samples: Any) -> bool:
@@ -602,6 +629,7 @@ def clear_objects(samples: Any, path: str) -> None:
 
     Not by ``set_field().save()``: saving a view with filtered labels deletes the labels that were filtered out.
     """
+    samples = all_slices(samples)
     if isinstance(samples, fo.Dataset):
         samples.set_field(path, None).save()
         return
@@ -794,14 +822,13 @@ def write_scores(samples: Any, path: str, scores: Mapping[str, float]) -> None:
     else:
         dataset.add_sample_field(path, fo.FloatField)
         record(samples, path, SCORES)
-    dataset.set_label_values(path, dict(scores))
+    everything(samples).set_label_values(path, dict(scores))
 
 
 def delete_attribute(samples: Any, path: str) -> int:
     """Remove an attribute from all objects of the dataset, and from its schema; how many had it."""
-    dataset = dataset_of(samples)
-    count = dataset.count(path)
-    dataset.delete_sample_field(path)
+    count = count_values(everything(samples), path)
+    dataset_of(samples).delete_sample_field(path)
     return count
 
 
@@ -835,7 +862,7 @@ def write_heatmap(samples: Any, field: str, sample_id: str, values: NDArray[np.f
 
 def in_dataset_order(samples: Any, patches_field: str, ids: Sequence[str], sample_ids: Sequence[str]) -> list[str]:
     """The ids of some objects, as the dataset orders them."""
-    some = dataset_of(samples).select(list(dict.fromkeys(sample_ids)))
+    some = everything(samples).select(list(dict.fromkeys(sample_ids)))
     wanted = set(ids)
     return [i for i in some.values(f"{patches_field}.detections.id", unwind=True) if i in wanted]
 
@@ -847,5 +874,7 @@ def patches_in_order(samples: Any, patches_field: str, ids: Sequence[str], sampl
     """
     if _shown(samples, patches_field):
         return samples.select(list(ids), ordered=True)
-    some = samples.select(list(dict.fromkeys(sample_ids))).select_labels(ids=list(ids), fields=patches_field)
+    some = (
+        all_slices(samples).select(list(dict.fromkeys(sample_ids))).select_labels(ids=list(ids), fields=patches_field)
+    )
     return some.to_patches(patches_field).select(list(ids), ordered=True)

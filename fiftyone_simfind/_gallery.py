@@ -202,6 +202,7 @@ def index_config(samples: Any, brain_key: str) -> Any:
         BrainRunError: there is no such run, or it is no index of objects
     """
     dataset = _fields.dataset_of(samples)
+    _fields.catch_up(dataset, brain_key)
     if brain_key not in dataset.list_brain_runs():
         runs = dataset.list_brain_runs(type="similarity")
         hint = f"its similarity indexes are {runs}" if runs else "run simfind.build_index(samples, patches_field) first"

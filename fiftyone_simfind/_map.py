@@ -166,6 +166,7 @@ class _Points(NamedTuple):
 def _default(samples: Any, brain_key: str, patches_field: str) -> str:
     """The visualization that was made of an index, or another one of its objects; UMAP before the others."""
     dataset = _fields.dataset_of(samples)
+    _fields.catch_up(dataset)
     keys = [key for key in dataset.list_brain_runs(type="visualization") if _shows(dataset, key, patches_field)]
     if not keys:
         raise BrainRunError(
@@ -183,6 +184,7 @@ def _shows(dataset: Any, key: str, patches_field: str) -> bool:
 
 def _points(samples: Any, key: str, patches_field: str) -> _Points:
     dataset = _fields.dataset_of(samples)
+    _fields.catch_up(dataset, key)
     if key not in dataset.list_brain_runs(type="visualization") or not _shows(dataset, key, patches_field):
         raise BrainRunError(
             f'"{key}" is no visualization of the objects in "{patches_field}" of dataset "{dataset.name}"; make one '

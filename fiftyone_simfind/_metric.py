@@ -9,10 +9,13 @@ from numpy.typing import NDArray
 
 from fiftyone_simfind import _fields
 from fiftyone_simfind.backend import state
+from fiftyone_simfind.errors import BrainRunError
 from fiftyone_simfind.numerics import vectors as vx
 from fiftyone_simfind.numerics import whitening
 from fiftyone_simfind.numerics.parts import Part
 from fiftyone_simfind.numerics.whitening import Whitening
+
+FITTED = "simfind_fitted"  # says in the configuration of a run, which every copy of it has, that something was fitted
 
 
 def usable(samples: Any, path: str, embeddings_field: str) -> tuple[NDArray[np.str_], NDArray[np.float32]]:
@@ -33,13 +36,30 @@ def save(samples: Any, brain_key: str, fitted: Whitening) -> None:
     dataset = _fields.dataset_of(samples)
     run = state.run_of(dataset, brain_key)
     state.save(dataset, run, state.State(metric=state.add_metric(dataset, run, fitted)))
+    config = dataset.get_brain_info(brain_key).config
+    setattr(config, FITTED, True)
+    config.build().update_run_config(dataset, brain_key, config)
 
 
 def version(samples: Any, brain_key: str) -> str | None:
-    """A name that changes whenever something else was fitted; None where nothing was."""
+    """A name that changes whenever something else was fitted; None where nothing was.
+
+    Raises:
+        BrainRunError: something was, and is not there
+    """
     dataset = _fields.dataset_of(samples)
     found = state.load(dataset, state.run_of(dataset, brain_key))
-    return None if found is None else found.metric
+    if found is not None:
+        return found.metric
+    config = dataset.get_brain_info(brain_key).config
+    if getattr(config, FITTED, False):
+        raise BrainRunError(
+            f'index "{brain_key}" of dataset "{dataset.name}" was copied without what it compares objects by, as by '
+            "dataset.clone() where fiftyone_simfind is not imported; make it anew with simfind.build_index(samples, "
+            f'"{config.patches_field}", brain_key="{brain_key}", backend="{config.method}", overwrite=True), and if '
+            "simfind.fit_metric had taught it, call that again"
+        )
+    return None
 
 
 def load(samples: Any, brain_key: str, of_version: str | None) -> Whitening | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fiftyone_simfind import _packing
+from fiftyone_simfind import _fields, _packing
 from fiftyone_simfind._neighbor_table import NeighborTable
 from fiftyone_simfind.errors import BrainRunError
 
@@ -22,7 +22,7 @@ def save(dataset: Any, table: NeighborTable) -> None:
     key = _run_key(table.brain_key)
     building = f"{key}_new"
     for name in (key, building):
-        if dataset.has_run(name) and not _is_ours(dataset, name):
+        if not _is_ours(dataset, name) and dataset.has_run(name):
             raise BrainRunError(
                 f'dataset "{dataset.name}" has a run "{name}" that simfind did not make, where the table of neighbours '
                 f'is to be kept; rename it with dataset.rename_run("{name}", "...")'
@@ -57,4 +57,5 @@ def _run_key(brain_key: str) -> str:
 
 
 def _is_ours(dataset: Any, key: str) -> bool:
+    _fields.catch_up(dataset, key, kind="runs")
     return dataset.has_run(key) and dataset.get_run_info(key).config.method == METHOD

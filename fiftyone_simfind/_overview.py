@@ -165,14 +165,17 @@ def overview(samples: Any) -> Overview:
     Raises:
         CollectionError: the samples are no images
     """
-    dataset = _fields.images(getattr(samples, "_root_dataset", samples))
+    _fields.require_collection(samples)
+    _fields.catch_up(samples)
+    every = _fields.images(_fields.everything(samples))
+    dataset = _fields.dataset_of(every)
     indexes = [_index(dataset, key, config) for key, config in _fields.object_runs(dataset, "similarity").items()]
     maps = [
         VisualizationOverview(key, config.method, config.patches_field, getattr(config, "similarity_index", None))
         for key, config in _fields.object_runs(dataset, "visualization").items()
     ]
     fields = [_field(dataset, counts, indexes, maps) for counts in _fields.count_vectors(dataset)]
-    return Overview(dataset.name, dataset.count(), fields, indexes, maps)
+    return Overview(dataset.name, every.count(), fields, indexes, maps)
 
 
 def _field(

@@ -166,7 +166,7 @@ def _named(source: Source, rules: Rules) -> list[str] | None:
     if whole and rules.labels is None and not rules.not_labels:
         return None
     return _objects.few(
-        source.dataset if whole else rules.within,
+        _fields.everything(source.dataset) if whole else rules.within,
         source.patches_field,
         labels=rules.labels,
         not_labels=rules.not_labels,

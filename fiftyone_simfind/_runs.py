@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from fiftyone_simfind import _engines
+from fiftyone_simfind import _engines, _fields
 from fiftyone_simfind.errors import BrainRunError, OptionError
 
 BUILDING = "_simfind_building"  # ends the name of a run until it is complete; one of a user's has another
@@ -21,6 +21,7 @@ def require_free(dataset: Any, key: str, overwrite: bool, *, option: str) -> Non
     """
     if not key.isidentifier():
         raise OptionError(f'{option}="{key}" must be letters, digits and underscores, and not begin with a digit')
+    _fields.catch_up(dataset, key)
     if key in dataset.list_brain_runs() and not overwrite:
         raise BrainRunError(
             f'dataset "{dataset.name}" already has a brain run "{key}"; replace it with overwrite=True, or choose '

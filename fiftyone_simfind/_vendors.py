@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fiftyone_simfind import _fields
+
 Vectors = NDArray[np.float32]
 
 
@@ -80,7 +82,7 @@ class Engine:
         """The ids of the objects nearest to a vector, nearest first; ``among`` names those that alone may be found."""
         view = self.index._samples
         if among is not None:
-            view = view.select_labels(ids=list(among), fields=self.index.config.patches_field)
+            view = _fields.all_slices(view).select_labels(ids=list(among), fields=self.index.config.patches_field)
         with self.index.use_view(view):
             return list(self.index._kneighbors(query=vector, k=k)[1])
 

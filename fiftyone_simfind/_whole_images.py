@@ -47,7 +47,7 @@ def _require_own(view: Any, patches_field: str, facts: dict[str, str | None]) ->
     """Raise if a field holds something that whole images, labelled like this, would be mixed with."""
     path = _fields.objects_path(view, patches_field)
     before = _fields.recorded(view, patches_field) or {}
-    count = _fields.count_values(_fields.all_slices(_fields.dataset_of(view)), path)
+    count = _fields.count_values(_fields.everything(view), path)
     if before == facts or not count:
         return
     where = f'"{patches_field}" of dataset "{_fields.dataset_of(view).name}"'

@@ -65,6 +65,17 @@ class Home:
         """What the database says."""
         return self._own if self._run is None else state.load(self._dataset, self._run) or State()
 
+    def check_noted(self) -> None:
+        """Warn where nothing is noted about an index that was complete: its run was copied, and the notes were not."""
+        if self._run is not None and state.load(self._dataset, self._run) is None:
+            logger.warning(
+                'the index "%s" of dataset "%s" was copied without what it compares objects by, as by dataset.clone() '
+                "where fiftyone_simfind is not imported; it is made anew from the vectors. If simfind.fit_metric had "
+                "taught it, call that again",
+                self._key,
+                self._dataset.name,
+            )
+
     def rows(self, now: State | None = None) -> Rows:
         """The index as the database says it is; its copy on this machine is made anew where it is not sound.
 

@@ -17,7 +17,7 @@ from fiftyone.brain.similarity import DuplicatesMixin, SimilarityIndex
 from numpy.typing import NDArray
 
 from fiftyone_simfind.backend.home import Home
-from fiftyone_simfind.backend.objects import Source
+from fiftyone_simfind.backend.objects import Source, all_slices
 from fiftyone_simfind.backend.queries import Queries
 from fiftyone_simfind.backend.rows import Rows
 from fiftyone_simfind.numerics import ids as idx
@@ -46,6 +46,7 @@ class SimfindSimilarityIndex(Queries):
     @classmethod
     def _from_dict(cls, d: dict, samples: Any, config: Any, brain_key: str) -> SimfindSimilarityIndex:
         index = cls(samples, config, brain_key)
+        index.home.check_noted()
         index.home.rows()  # so that the first query takes no longer than others
         return index
 
@@ -252,14 +253,10 @@ class SimfindSimilarityIndex(Queries):
             return
         if self._of_objects:
             rows = [{"sample_id": sample, "label_id": i, "value": value} for i, (sample, value) in values.items()]
-            self._all_slices().set_label_values(path, rows)
+            all_slices(self._dataset).set_label_values(path, rows)
         else:
             plain = {i: value for i, (_, value) in values.items()}
-            self._all_slices().set_values(path, plain, key_field="id")
-
-    def _all_slices(self) -> Any:
-        grouped = self._dataset.media_type == "group"
-        return self._dataset.select_group_slices(_allow_mixed=True) if grouped else self._dataset
+            all_slices(self._dataset).set_values(path, plain, key_field="id")
 
     def _stored(self, rows: Rows, wanted: NDArray[np.intp]) -> dict[int, NDArray]:
         """The vectors of some rows as they lie in the dataset, by row; without those that are no longer there."""

@@ -26,6 +26,11 @@ MOMENTS = 10_000  # times asked for at a time
 STAMP = "_stamp"  # after the name of a vector field: what each vector was made of
 
 
+def all_slices(samples: Any) -> Any:
+    """The samples; of grouped ones the images in all of their slices, of which they show one alone."""
+    return samples.select_group_slices(media_type="image") if samples.media_type == "group" else samples
+
+
 class Versions(NamedTuple):
     """``(s,)`` S12 of all samples, and ``(s,)`` int64 when each was last modified, in milliseconds; 0 is unknown."""
 
@@ -137,7 +142,16 @@ class Source:
                 yield self._batch(documents)
 
     def _find(self, condition: dict, projection: dict) -> Any:
+        condition = {**condition, **self._only_images()}
         return self._dataset._sample_collection.find(condition, projection, batch_size=SAMPLES)
+
+    def _only_images(self) -> dict:
+        """A condition for the samples of grouped ones that are images: boxes in point clouds have no vectors."""
+        kinds = self._dataset.group_media_types or {}
+        names = [name for name, kind in kinds.items() if kind == "image"]
+        if self._objects is None or len(names) == len(kinds):
+            return {}
+        return {f"{self._dataset.group_field}.name": {"$in": names}}
 
     def _projection(self) -> dict:
         names = [self._name, self._name + STAMP]

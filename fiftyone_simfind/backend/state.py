@@ -6,10 +6,10 @@ One key of FiftyOne's execution store names both, so that they always change tog
 from __future__ import annotations
 
 import uuid
-from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
 import fiftyone.core.odm as foo
+from bson import ObjectId
 from fiftyone.operators.store import ExecutionStore
 
 from fiftyone_simfind.numerics.whitening import Whitening
@@ -37,14 +37,13 @@ class State(NamedTuple):
 
 
 def run_of(dataset: Any, brain_key: str) -> str:
-    """A name of a run that outlives its renaming: when it was made, in milliseconds, as the database keeps it."""
-    return _name(dataset.get_brain_info(brain_key).timestamp)
+    """A name of a run that outlives its renaming, and that no other has: its id in the database."""
+    return str(dataset._doc.brain_methods[brain_key].id)
 
 
 def runs(dataset: Any) -> set[str]:
     """The names of all runs of a dataset, those that other processes made meanwhile included."""
-    found = foo.get_db_conn()["runs"].find({"_dataset_id": dataset._doc.id}, {"timestamp": 1})
-    return {_name(document["timestamp"]) for document in found if document.get("timestamp")}
+    return {str(found["_id"]) for found in foo.get_db_conn()["runs"].find({"_dataset_id": dataset._doc.id}, {"_id": 1})}
 
 
 def load(dataset: Any, run: str) -> State | None:
@@ -60,7 +59,7 @@ def save(dataset: Any, run: str, state: State) -> None:
     present = runs(dataset) | {run}
     for key in store.list_keys():
         owner, _, metric = key.partition(".")
-        if not owner.isdigit():  # no run's: something else that is kept with the dataset
+        if not ObjectId.is_valid(owner):  # no run's: something else that is kept with the dataset
             continue
         if owner not in present or (owner == run and metric not in ("", state.metric, ENGINE)):
             store.delete(key)
@@ -97,9 +96,18 @@ def load_facts(dataset: Any, run: str) -> dict[str, Any] | None:
     return _store(dataset).get(f"{run}.{ENGINE}")
 
 
-def _name(moment: datetime) -> str:
-    known = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)  # FiftyOne's own are in UTC
-    return str(int(known.timestamp() * 1000))
+def copy(source: Any, clone: Any) -> None:
+    """Note about the indexes of a clone of a dataset what they compare objects by; FiftyOne has copied their runs.
+
+    What lies in a vector database is not copied, and is that of the first dataset alone.
+    """
+    for brain_key in clone._doc.brain_methods:
+        run, own = run_of(source, brain_key), run_of(clone, brain_key)
+        noted = load(source, run)
+        if noted is not None:
+            fitted = load_metric(source, run, noted.metric)
+            metric = None if fitted is None else add_metric(clone, own, fitted)
+            save(clone, own, State(metric, fitted_on=noted.fitted_on, learnt=noted.learnt))
 
 
 def _store(dataset: Any) -> ExecutionStore:

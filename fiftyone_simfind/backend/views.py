@@ -47,7 +47,13 @@ def _key(view: Any) -> tuple:
     collection = view._root_dataset._sample_collection
     newest = collection.find_one({}, {"last_modified_at": 1}, sort=[("last_modified_at", -1)]) or {}
     stages = json.dumps(view.view()._serialize(include_uuids=False), sort_keys=True, default=str)
-    return (view._dataset.name, stages, newest.get("last_modified_at"), collection.estimated_document_count())
+    return (
+        view._dataset.name,
+        view.group_slice,
+        stages,
+        newest.get("last_modified_at"),
+        collection.estimated_document_count(),
+    )
 
 
 def _ids(view: Any, patches_field: str | None, *, ordered: bool = True) -> Ids:

@@ -14,6 +14,16 @@ def build(dataset, key="simfind", **_):
     simfind.build_index(dataset, "things", brain_key=key, whiten=False, overwrite=True)
 
 
+def complete(dataset, **_):
+    """Give all objects vectors of another kind, index and map them, and find the neighbours of each."""
+    ids = dataset.values("things.detections.id", unwind=True)
+    dataset.add_sample_field("things.detections.later", fo.VectorField)
+    dataset.set_label_values("things.detections.later", {i: [n % 7 + 1, n % 5, 1] for n, i in enumerate(ids)})
+    simfind.build_index(dataset, "things", embeddings_field="later")
+    simfind.visualize(dataset, method="pca")
+    simfind.compute_neighbors(dataset, k=2, progress=False)
+
+
 def known(dataset, key, **_):
     """Whether the database says anything about an index."""
     return state.load(dataset, state.run_of(dataset, key)) is not None
@@ -59,13 +69,6 @@ def hold(dataset, vector, seconds, **_):
     say("ready")
     time.sleep(seconds)
     return bool((rows.vectors == before).all())
-
-
-def zone(dataset, name, **_):
-    """The name of the run where the clock shows another time."""
-    os.environ["TZ"] = name
-    time.tzset()
-    return state.run_of(dataset, "simfind")
 
 
 def say(what):

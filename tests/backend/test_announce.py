@@ -1,4 +1,4 @@
-"""Brain knows the backend by its name wherever the package is imported, and importing it costs nothing."""
+"""Brain and FiftyOne know of the backend wherever the package is imported, and importing it costs nothing."""
 
 import subprocess
 import sys
@@ -26,6 +26,13 @@ KNOWN = "import fiftyone.brain as fob; print('simfind' in fob.brain_config.simil
 )
 def test_the_backend_is_known_whatever_is_imported_first(code):
     assert run(code) == "True"
+
+
+@pytest.mark.parametrize("first", ["fiftyone", "fiftyone_simfind"])
+def test_clones_are_followed_whatever_is_imported_first(first):
+    code = f"import {first}, fiftyone_simfind, fiftyone; "
+    code += "print([f.__module__ for f in fiftyone.core.dataset._extras_cloners if 'simfind' in f.__module__])"
+    assert run(code) == "['fiftyone_simfind.backend']"
 
 
 def test_importing_the_package_does_not_import_the_brain():
