@@ -7,11 +7,14 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import fiftyone as fo
 import fiftyone.operators.types as types
+from bson import json_util
 
 from .._errors import in_words
 
 PLUGIN = "@simfind/objects"
+LONGEST_VIEW = 10_000  # characters of a view that is remembered
 LOADS = ("detect_objects", "embed_objects")  # load a model before they can say how far they are
 
 
@@ -63,3 +66,15 @@ def jobs(ctx: Any, panel: types.Object, on_done: Callable) -> None:
     """What is under way on the dataset, with its progress and a button to stop it."""
     asked = {"status_operator": f"{PLUGIN}/job_status", "cancel_operator": f"{PLUGIN}/cancel_job"}
     part(panel, "jobs", "Jobs", **asked, on_done=on_done, starting=ctx.panel.get_state("starting"), loads=LOADS)
+
+
+def remembered(view: Any) -> str | None:
+    """A view as text for the panel's state; None for the whole dataset, or one too long to be sent all the time."""
+    stages = view._serialize()  # of patches, with the stage that makes them
+    text = json_util.dumps(stages)
+    return text if stages and len(text) <= LONGEST_VIEW else None
+
+
+def recalled(ctx: Any, text: str | None) -> Any:
+    """The view that :func:`remembered` gave as text; the whole dataset for None."""
+    return fo.DatasetView._build(ctx.dataset, json_util.loads(text)) if text else ctx.dataset.view()

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import fiftyone as fo
 import fiftyone.operators.types as types
 import numpy as np
-from bson import json_util
 
 import fiftyone_simfind as simfind
 
 from .. import _forms
-from ._common import PLUGIN, alert, begin, choices, jobs, part, row, told
+from ._common import PLUGIN, alert, begin, choices, jobs, part, recalled, remembered, row, told
 from ._map_plot import layout, traces
 from ._mapped import Mapped, token, visualizations
 
 COLORS = {"label": "class", "score": "score to the query", "cluster": "cluster"}
 CONFIG = {"modeBarButtonsToRemove": ["toImage", "autoScale2d"], "displayModeBar": True}
-LONGEST_VIEW = 10_000  # characters of a view that is remembered
 NO_QUERY = "There is nothing to score yet. Click a point and “Search for this one”, or use the tab “Search”"
 
 
@@ -139,7 +136,7 @@ class MapTab(Mapped):
         if found is not None:
             shown, rows = found
             if not ctx.panel.get_state("map.lassoed"):
-                ctx.panel.set_state("map.before", _remembered(ctx.view))
+                ctx.panel.set_state("map.before", remembered(ctx.view))
             ctx.panel.set_state("map.lassoed", len(rows))
             ctx.ops.set_view(view=shown.view(np.array(rows)))
 
@@ -152,7 +149,7 @@ class MapTab(Mapped):
         ctx.panel.set_state("map.lassoed", None)
         ctx.panel.set_state("map.revision", (ctx.panel.get_state("map.revision") or 0) + 1)
         if before:
-            ctx.ops.set_view(view=fo.DatasetView._build(ctx.dataset, json_util.loads(before)))
+            ctx.ops.set_view(view=recalled(ctx, before))
         else:
             ctx.ops.clear_view()
 
@@ -174,9 +171,3 @@ class MapTab(Mapped):
         self.search_for(ctx, {"ids": [picked["id"]], "negatives": [], "brain_key": brain_key})
         ctx.panel.set_state("map.searched", True)
         ctx.panel.set_state("map_options.color_by", "score")  # last: the list's own event comes with what is known then
-
-
-def _remembered(view: Any) -> str | None:
-    stages = view._serialize()  # of patches, with the stage that makes them
-    text = json_util.dumps(stages)
-    return text if stages and len(text) <= LONGEST_VIEW else None

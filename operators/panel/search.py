@@ -152,7 +152,7 @@ class SearchTab(Searching):
     @told
     def on_show_in_grid(self, ctx: Any) -> None:
         """Put the matches into the grid, in order."""
-        ctx.ops.set_view(view=self.results_again(ctx).view())
+        ctx.ops.set_view(view=self.results_shown(ctx).view())
 
     @told
     def on_show_all(self, ctx: Any) -> None:
@@ -162,7 +162,7 @@ class SearchTab(Searching):
     @told
     def on_search_export(self, ctx: Any) -> dict[str, Any]:
         """The matches with all that is known of them, for a file."""
-        return {"rows": [match.to_dict() for match in self.results_again(ctx)]}
+        return {"rows": [match.to_dict() for match in self.results_shown(ctx)]}
 
 
 def _strip(query: dict[str, Any], items: list[dict[str, Any]]) -> dict[str, Any]:
