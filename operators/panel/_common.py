@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any
 
 import fiftyone as fo
@@ -78,3 +79,9 @@ def remembered(view: Any) -> str | None:
 def recalled(ctx: Any, text: str | None) -> Any:
     """The view that :func:`remembered` gave as text; the whole dataset for None."""
     return fo.DatasetView._build(ctx.dataset, json_util.loads(text)) if text else ctx.dataset.view()
+
+
+def free_name(usual: str, field: str, taken: Container[str]) -> str:
+    """The usual name of a field's index or map; where something else has it, one with the field's name."""
+    others = (f"{usual}_{field}_{number}" for number in itertools.count(2))
+    return next(name for name in itertools.chain([usual, f"{usual}_{field}"], others) if name not in taken)

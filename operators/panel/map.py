@@ -12,7 +12,7 @@ import fiftyone_simfind as simfind
 from .. import _forms
 from ._common import PLUGIN, alert, begin, choices, jobs, part, recalled, remembered, row, told
 from ._map_plot import layout, traces
-from ._mapped import Mapped, token, visualizations
+from ._mapped import Mapped, map_name, token, visualizations
 
 COLORS = {"label": "class", "score": "score to the query", "cluster": "cluster"}
 CONFIG = {"modeBarButtonsToRemove": ["toImage", "autoScale2d"], "displayModeBar": True}
@@ -23,7 +23,8 @@ class MapTab(Mapped):
     """The tab "Map".
 
     The panel's state holds ``map_options``, the ``map.picked`` point, ``map.lassoed``, how many were drawn around,
-    ``map.before``, the view that the grid showed then, and ``map.revision``, which grows when a lasso is to go.
+    ``map.before``, the view that the grid showed then, ``map.revision``, which grows when a lasso is to go, and
+    ``map.making``, the map that was asked for.
     """
 
     def render_map(self, ctx: Any, panel: types.Object) -> None:
@@ -33,7 +34,7 @@ class MapTab(Mapped):
             alert(panel, "none", "This dataset has no index of objects. “Set up” makes one", "warning")
             return
         brain_key = self.map_index(ctx, indexes)
-        known = visualizations(ctx, indexes[brain_key])
+        known = visualizations(ctx, brain_key, indexes[brain_key])
         if not known:
             self._offer_map(ctx, panel, f"The index “{brain_key}” has no map yet")
             return
@@ -105,18 +106,26 @@ class MapTab(Mapped):
     def on_map_options(self, ctx: Any) -> None:
         """The map is to be coloured otherwise, or is another one."""
 
+    @told
     def on_map_made(self, ctx: Any) -> None:
-        """A map was computed: it is drawn."""
+        """Something has ended: a map that was asked for here is drawn, if it is there now."""
+        viz_key = ctx.panel.get_state("map.making")
+        if viz_key in ctx.dataset.list_brain_runs():
+            ctx.panel.set_state("map.making", None)
+            ctx.panel.set_state(
+                "map_options.viz_key", viz_key
+            )  # last: the list's own event comes with what is known then
 
     @told
     def on_map_compute(self, ctx: Any) -> None:
         """Have UMAP put the objects onto a map."""
         indexes = _forms.object_indexes(ctx)
         brain_key = self.map_index(ctx, indexes)
-        known = visualizations(ctx, indexes[brain_key])
-        params = {"brain_key": brain_key, "method": "umap", "view_target": "DATASET"}
-        if f"{brain_key}_umap" in known:
+        viz_key = map_name(ctx, brain_key, indexes[brain_key])
+        params = {"brain_key": brain_key, "method": "umap", "viz_key": viz_key, "view_target": "DATASET"}
+        if viz_key in ctx.dataset.list_brain_runs():
             params |= {"overwrite": True, "confirm": True}
+        ctx.panel.set_state("map.making", viz_key)
         begin(ctx, "visualize_objects", params)
 
     @told

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import itertools
 import time
 from typing import Any
 
@@ -15,7 +14,8 @@ import fiftyone_simfind as simfind
 
 from .. import _forms, _jobs, _weights
 from . import _steps
-from ._common import PLUGIN, alert, begin, choices, jobs, part, row, told
+from ._common import PLUGIN, alert, begin, choices, free_name, jobs, part, row, told
+from ._mapped import map_name
 
 TARGETS = {"DATASET": "all images", "CURRENT_VIEW": "the view in the grid", "SELECTED_SAMPLES": "the ticked images"}
 WHEN = {"now": "now", "scheduled": "scheduled, for “fiftyone delegated launch”"}
@@ -190,16 +190,17 @@ class SetupTab:
         indexes = ctx.panel.get_state("setup.seen.indexes") or []
         own = [index for index in indexes if index["patches_field"] == name]
         stale = [index for index in own if index["stale"]] if step == "refresh" else []
-        everything = {"view_target": "DATASET"} if step == "visualize" else {}
-        return {"brain_key": (stale or own)[0]["brain_key"], **everything} if own else {}
+        if not own:
+            return {}
+        brain_key = (stale or own)[0]["brain_key"]
+        if step == "refresh":
+            return {"brain_key": brain_key}
+        return {"brain_key": brain_key, "viz_key": map_name(ctx, brain_key, name), "view_target": "DATASET"}
 
     def _new_name(self, ctx: Any, field: str) -> dict[str, str]:
         """The name of a new index, where the usual one is that of something else than an index of this field."""
-        taken = ctx.dataset.list_brain_runs()
-        if NEW_INDEX not in taken or _forms.object_indexes(ctx).get(NEW_INDEX) == field:
-            return {}
-        names = itertools.chain([f"{NEW_INDEX}_{field}"], (f"{NEW_INDEX}_{field}_{n}" for n in itertools.count(2)))
-        return {"brain_key": next(name for name in names if name not in taken)}
+        own = {NEW_INDEX} if _forms.object_indexes(ctx).get(NEW_INDEX) == field else set()
+        return {"brain_key": free_name(NEW_INDEX, field, set(ctx.dataset.list_brain_runs()) - own)}
 
     def _looks(self, ctx: Any, *, finds_objects: bool) -> dict[str, Any]:
         """The model, which stays the same for the rest of the images, and the images that it looks at."""
