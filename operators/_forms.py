@@ -17,7 +17,7 @@ import fiftyone_simfind as simfind
 from . import _weights
 
 # What a request may carry besides what the form asks for.
-BESIDES = {"quiet", "panel_id", "panel_state", "view_target", "custom_view_target"}
+BESIDES = {"quiet", "start", "panel_id", "panel_state", "view_target", "custom_view_target"}
 LONGEST = 300  # characters of a text
 MOST = 1000  # strings in a list
 EMPTY = (None, "", [])

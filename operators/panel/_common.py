@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-import time
+import uuid
 from collections.abc import Callable, Container
 from typing import Any
 
@@ -12,6 +12,7 @@ import fiftyone as fo
 import fiftyone.operators.types as types
 from bson import json_util
 
+from .. import _jobs
 from .._errors import in_words
 
 PLUGIN = "@simfind/objects"
@@ -57,16 +58,34 @@ def choices(panel: types.Object, name: str, label: str, shown: dict[str, str], d
     panel.enum(name, list(shown), label=label, default=default, view=view, **options)
 
 
-def begin(ctx: Any, operator: str, params: dict[str, Any]) -> None:
-    """Have a long operator run without its form; until it says how far it is, :func:`jobs` says that it starts."""
-    ctx.panel.set_state("starting", {"operator": operator, "at": time.time()})
-    ctx.trigger(f"{PLUGIN}/{operator}", {**params, "quiet": True})
+def begin(ctx: Any, operator: str, params: dict[str, Any]) -> str:
+    """Have a long operator run without its form; until it says how far it is, :func:`jobs` says that it starts.
+
+    Returns:
+        the ``start`` that its job is known by
+
+    Raises:
+        OptionError: it is under way on the dataset
+    """
+    _jobs.require_ended(ctx, operator)
+    start = uuid.uuid4().hex
+    ctx.panel.set_state("starting", {"operator": operator, "start": start})
+    ctx.trigger(f"{PLUGIN}/{operator}", {**params, "start": start, "quiet": True})
+    return start
 
 
-def jobs(ctx: Any, panel: types.Object, on_done: Callable) -> None:
-    """What is under way on the dataset, with its progress and a button to stop it."""
+def jobs(ctx: Any, panel: types.Object, on_done: Callable, on_late: Callable | None = None) -> None:
+    """What is under way on the dataset, with its progress and a button to stop it.
+
+    Args:
+        ctx: the panel's context
+        panel: to draw it in
+        on_done: called when something has ended
+        on_late: called when nothing was heard for a while of what was to start
+    """
     asked = {"status_operator": f"{PLUGIN}/job_status", "cancel_operator": f"{PLUGIN}/cancel_job"}
-    part(panel, "jobs", "Jobs", **asked, on_done=on_done, starting=ctx.panel.get_state("starting"), loads=LOADS)
+    heard = {"on_done": on_done, **({"on_late": on_late} if on_late else {})}
+    part(panel, "jobs", "Jobs", **asked, **heard, starting=ctx.panel.get_state("starting"), loads=LOADS)
 
 
 def remembered(view: Any) -> str | None:

@@ -3,6 +3,7 @@
 import base64
 import json
 import sys
+from unittest.mock import ANY
 
 import fiftyone.brain as fob
 import fiftyone.core.view as fov
@@ -52,6 +53,7 @@ def test_without_a_map_a_click_has_one_made_quietly(panel_of, indexed):
         "brain_key": "simfind",
         "method": "umap",
         "quiet": True,
+        "start": ANY,
         "view_target": "DATASET",
         "viz_key": "simfind_umap",
     }
@@ -67,6 +69,7 @@ def in_the_way(indexed):
 
 
 def asked(panel):
+    """What the map is to be made of."""
     return panel.asked("@simfind/objects/visualize_objects")
 
 

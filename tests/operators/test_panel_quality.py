@@ -2,6 +2,7 @@
 
 import json
 import sys
+from unittest.mock import ANY
 
 import fiftyone.core.view as fov
 import numpy as np
@@ -42,6 +43,7 @@ def test_unmeasured_it_says_so_and_measures_quietly_as_the_form_says(panel_of, i
     wanted = {
         "brain_key": "simfind",
         "quiet": True,
+        "start": ANY,
         "view_target": "DATASET",
         "exclude_same_image": False,
         "label_attr": "label",
