@@ -16,6 +16,7 @@ from .. import _jobs
 from .._errors import in_words
 
 PLUGIN = "@simfind/objects"
+NO_INDEX = "This dataset has no index of objects. “Set up” makes one"
 LONGEST_VIEW = 10_000  # characters of a view that is remembered
 LOADS = ("detect_objects", "embed_objects")  # load a model before they can say how far they are
 

@@ -7,7 +7,7 @@ from typing import Any
 import fiftyone_simfind as simfind
 
 from .. import _forms
-from ._common import free_name
+from ._common import NO_INDEX, free_name
 
 MAX_POINTS = 10_000
 
@@ -21,7 +21,13 @@ class Mapped:
         return given or ("label" if key == "color_by" else None)
 
     def map_index(self, ctx: Any, indexes: dict[str, str]) -> str:
-        """The index whose objects are drawn."""
+        """The index whose objects are drawn.
+
+        Raises:
+            BrainRunError: there is none
+        """
+        if not indexes:
+            raise simfind.BrainRunError(NO_INDEX)
         asked = [self.map_option(ctx, "brain_key"), (ctx.panel.get_state("search.query") or {}).get("brain_key")]
         return next((key for key in asked if key in indexes), next(iter(indexes)))
 

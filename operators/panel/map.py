@@ -10,7 +10,7 @@ import numpy as np
 import fiftyone_simfind as simfind
 
 from .. import _forms
-from ._common import PLUGIN, alert, begin, choices, jobs, part, recalled, remembered, row, told
+from ._common import NO_INDEX, PLUGIN, alert, begin, choices, jobs, part, recalled, remembered, row, told
 from ._map_plot import layout, traces
 from ._mapped import Mapped, map_name, token, visualizations
 
@@ -31,7 +31,7 @@ class MapTab(Mapped):
         """Draw the tab."""
         indexes = _forms.object_indexes(ctx)
         if not indexes:
-            alert(panel, "none", "This dataset has no index of objects. “Set up” makes one", "warning")
+            alert(panel, "none", NO_INDEX, "warning")
             return
         brain_key = self.map_index(ctx, indexes)
         known = visualizations(ctx, brain_key, indexes[brain_key])

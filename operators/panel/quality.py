@@ -9,7 +9,7 @@ import fiftyone as fo
 import fiftyone.operators.types as types
 
 from .. import _forms, _reports
-from ._common import PLUGIN, alert, begin, choices, jobs, part, row, told
+from ._common import NO_INDEX, PLUGIN, alert, begin, choices, jobs, part, row, told
 from ._measured import MAX_PAIRS, Measured, correspondence, counted, pair, pairs
 from ._quality_plot import heatmap, heatmap_layout, labels, per_class, summary
 
@@ -32,7 +32,7 @@ class QualityTab(Measured):
         """Draw the tab."""
         indexes = _forms.object_indexes(ctx)
         if not indexes:
-            alert(panel, "none", "This dataset has no index of objects. “Set up” makes one", "warning")
+            alert(panel, "none", NO_INDEX, "warning")
             return
         self._render_measure(ctx, panel, indexes)
         about, report = self.quality_report(ctx)
@@ -175,6 +175,7 @@ class QualityTab(Measured):
         column, descending = ctx.panel.get_state("measured.sort") or ["class", False]
         return (column, descending) if column in list(table.columns) else ("class", False)
 
+    @told
     def on_quality_table(self, ctx: Any) -> None:
         """A heading of the table was clicked: sort by it, and the other way round when it is clicked again."""
         _, report = self.quality_report(ctx)

@@ -11,7 +11,7 @@ import fiftyone.operators.types as types
 from .. import _forms
 from .._selection import HOW_TO_SELECT
 from . import _options, _photos
-from ._common import PLUGIN, alert, part, row, told
+from ._common import NO_INDEX, PLUGIN, alert, part, row, told
 from ._searching import Searching
 
 TICK = (
@@ -36,7 +36,7 @@ class SearchTab(Searching):
         """Draw the tab."""
         indexes = _forms.object_indexes(ctx)
         if not indexes:
-            alert(panel, "none", "This dataset has no index of objects. “Set up” makes one", "warning")
+            alert(panel, "none", NO_INDEX, "warning")
             return
         self._render_query(ctx, panel)
         self.render_options(ctx, panel)

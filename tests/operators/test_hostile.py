@@ -337,7 +337,7 @@ def test_a_selection_like(dataset, app, request_, message):
     assert state(dataset) == before
 
 
-@pytest.mark.parametrize("name", ["detect_objects", "sort_by_similarity", "job_status", "search_by_photo"])
+@pytest.mark.parametrize("name", ["detect_objects", "sort_by_similarity", "search_by_photo"])
 def test_a_dataset_that_does_not_exist(app, app_form, name):
     require_sentence(app("no such dataset", name), "no such dataset")
     status, text = app_form("no such dataset", name)

@@ -17,6 +17,12 @@ def test_nothing_is_known_of_a_dataset_on_which_nothing_ran(toys, app):
     assert app(toys, "job_status").results == {"jobs": []}
 
 
+def test_of_a_dataset_that_was_deleted_the_panel_which_asks_every_second_makes_no_messages(app):
+    answer = app("no such dataset", "job_status")
+    assert "no such dataset" in answer.results["error"]
+    assert answer.requests == []
+
+
 def test_a_finished_job_tells_what_it_did(toys, app):
     answer = app(toys, "build_index", {"patches_field": "objects"})
     job = status(app, toys)["build_index"]

@@ -195,6 +195,14 @@ def test_a_picked_point_is_searched_for_and_the_map_coloured_by_its_scores(panel
     assert unpacked(star["customdata"]).tolist() == [4]
 
 
+@pytest.mark.parametrize("button", ["on_map_compute", "on_map_search", "on_map_lasso", "on_map_point"])
+def test_where_somebody_has_deleted_the_index_each_button_says_so(panel, mapped, button):
+    panel.state["map"] = {"picked": {"id": "0" * 24}}
+    simfind.delete_index(mapped)
+    panel.do(button, number=1, numbers=[1], shown="")
+    assert panel.answer.told("error") == ["This dataset has no index of objects. “Set up” makes one"]
+
+
 def test_names_of_classes_are_text_and_no_markup(panel_of, indexed):
     sample = indexed.first()
     sample.objects.detections[0].label = "<img src=x onerror=alert(1)> %{x} <b>"

@@ -35,6 +35,13 @@ def test_without_an_index_it_says_who_makes_one(panel_of, toys):
     assert "This dataset has no index of objects" in panel_of(toys, "quality").words()
 
 
+@pytest.mark.parametrize("button", ["measure", "cell", "grid", "open", "search", "table"])
+def test_where_somebody_has_deleted_the_index_each_button_says_so(panel, measured, button):
+    simfind.delete_index(measured)
+    panel.do(f"on_quality_{button}", number=1, id="0" * 24, row=-1, column=0)
+    assert panel.answer.told("error") == ["This dataset has no index of objects. “Set up” makes one"]
+
+
 def test_unmeasured_it_says_so_and_measures_quietly_as_the_form_says(panel_of, indexed):
     panel = panel_of(indexed, "quality")
     assert "Not measured yet" in panel.words()
