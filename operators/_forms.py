@@ -178,7 +178,7 @@ class Form:
         """A model, by a name that is known or as a file in the folders for weights."""
         view = types.AutocompleteView(allow_user_input=True)
         for name in known or _weights.SUGGESTED:
-            view.add_choice(name, label=name)
+            view.add_choice(name, label=name, description=_weights.where(name))
         about = more or "YOLO weights by name, or a file in the folders for weights that the server's settings list"
         field = self.inputs.str(key, label=label, description=about, default=self.default(key), view=view)
         value = self.value(key)

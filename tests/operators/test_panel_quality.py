@@ -24,6 +24,22 @@ def panel(panel_of, measured):
     return panel_of(measured, "quality")
 
 
+def test_numbers_heat_map_and_table_each_say_in_plain_words_how_to_read_them(panel_of, indexed, app):
+    sample = indexed.first()
+    sample.objects.detections[1].label = "the only one"
+    sample.save()
+    app(indexed, "evaluate_retrieval", {"brain_key": "simfind", "quiet": True})
+    panel = panel_of(indexed, "quality")
+    report = simfind.evaluate(indexed)
+    wanted = (
+        f"{report.queries} objects were searched for among {report.objects}, and right is what has the same “label”"
+    )
+    left_out = f"{report.without_relevant} object without another of the same to find left out"
+    assert panel.view("means")["note"] == f"{wanted}; {left_out}; 1 object has no “label”"
+    assert "A row is a class that was searched for: the shares of each class among its 10 nearest" in panel.words()
+    assert "The numbers above, for the objects of one class alone" in panel.words()
+
+
 def click(panel, report, asked, found):
     """Click the cell of two classes."""
     table = report.correspondence()

@@ -54,6 +54,15 @@ def test_a_network_that_looks_at_crops_is_here_when_pytorch_has_it(panel_of, toy
     assert here == ["efficientnet_b0", "resnet18"]
 
 
+def test_forms_say_of_each_model_whether_it_is_here_too(form_of, indexed, kept):
+    kept("work/yolo11s.pt")
+    kept("TORCH_HOME/hub/checkpoints/resnet18-f37072fd.pth")
+    listed = form_of(indexed, "embed_objects")["model"].view.choices
+    here = [choice.value for choice in listed if choice.description == "on this machine"]
+    assert here == ["yolo11s.pt", "showroom.pt", "resnet18"]
+    assert {choice.description for choice in listed} == {"on this machine", "downloaded first"}
+
+
 def test_what_was_started_is_said_to_start_until_another_tab_is_looked_at(panel_of, photos):
     panel = panel_of(photos, "setup")
     panel.do("on_setup_look")
