@@ -17,7 +17,7 @@ import fiftyone_simfind as simfind
 from . import _weights
 
 # What a request may carry besides what the form asks for.
-BESIDES = {"quiet", "panel_id", "panel_state", "view_target", "custom_view_target"}
+BESIDES = {"quiet", "start", "panel_id", "panel_state", "view_target", "custom_view_target"}
 LONGEST = 300  # characters of a text
 MOST = 1000  # strings in a list
 EMPTY = (None, "", [])
@@ -178,7 +178,7 @@ class Form:
         """A model, by a name that is known or as a file in the folders for weights."""
         view = types.AutocompleteView(allow_user_input=True)
         for name in known or _weights.SUGGESTED:
-            view.add_choice(name, label=name)
+            view.add_choice(name, label=name, description=_weights.where(name))
         about = more or "YOLO weights by name, or a file in the folders for weights that the server's settings list"
         field = self.inputs.str(key, label=label, description=about, default=self.default(key), view=view)
         value = self.value(key)

@@ -67,6 +67,7 @@ class Job:
             "total": None,
             "unit": None,
             "started": time.time(),
+            "start": ctx.params.get("start"),
             "delegated": bool(ctx.delegated),
             "message": f"{label} ...",
             "stoppable": False,
@@ -79,14 +80,10 @@ class Job:
         Raises:
             OptionError: it already does, on the same dataset
         """
-        before = shown(self._store.get(_key(self.operator)))
-        if before and before["state"] == "running":
-            raise simfind.OptionError(
-                f"{before['label']} is already under way on this dataset: {before['message']} Wait until it is done, "
-                "or stop it in the panel “Object search”"
-            )
+        before = ended(self._store.get(_key(self.operator)))
+        while not self._replace(before):  # another one was quicker
+            before = ended(self._store.get(_key(self.operator)))
         self._store.delete(_cancel_key(self.operator))
-        self._note()
 
     def advance(self, bar: Any) -> str:
         """Note how far it is, and say it.
@@ -115,6 +112,13 @@ class Job:
         of = f" after {self.state['done']:,} of {self.state['total']:,} {self.state['unit']}"
         rest = "What was finished stays, and running it again goes on from there" if self._keeps else "Nothing changed"
         return f"{self.state['label']} was stopped{of}. {rest}"
+
+    def _replace(self, before: dict[str, Any] | None) -> bool:
+        """Note that it runs, unless something else was noted since."""
+        key, now = _key(self.operator), {**self.state, "updated": time.time()}
+        if before is None:
+            return bool(self._store.set_if_absent(key, now, ttl=KEPT_SECONDS))
+        return bool(self._store.compare_and_set(key, before, now, ttl=KEPT_SECONDS))
 
     def _note(self) -> None:
         self._noted = time.monotonic()
@@ -243,6 +247,30 @@ def jobs(ctx: Any) -> list[dict[str, Any]]:
     store = ctx.store(STORE)
     found = [shown(store.get(_key(operator))) for operator in LONG]
     return sorted((job for job in found if job), key=lambda job: -job["started"])
+
+
+def require_ended(ctx: Any, operator: str) -> None:
+    """Do nothing where a long operator may be started on the open dataset.
+
+    Raises:
+        OptionError: it is under way there
+    """
+    ended(ctx.store(STORE).get(_key(operator)))
+
+
+def ended(job: dict[str, Any] | None) -> dict[str, Any] | None:
+    """A noted job that has ended, as it is.
+
+    Raises:
+        OptionError: it is under way
+    """
+    told = shown(job)
+    if told and told["state"] == "running":
+        raise simfind.OptionError(
+            f"{told['label']} is already under way on this dataset: {told['message']} Wait until it is done, or stop "
+            "it in the panel “Object search”"
+        )
+    return job
 
 
 def cancel(ctx: Any, operator: str) -> dict[str, Any] | None:

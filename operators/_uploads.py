@@ -17,18 +17,23 @@ _kept: OrderedDict[str, str] = OrderedDict()
 _lock = threading.Lock()
 
 
+def digest(content: str) -> str:
+    """What names the text that holds a file."""
+    return hashlib.sha256(content.encode("utf-8", "replace")).hexdigest()
+
+
 def remember(content: str) -> str:
-    """Remember the text that holds a file for a while; gives its digest."""
-    digest = hashlib.sha256(content.encode("utf-8", "replace")).hexdigest()
+    """Remember the text that holds a file, which is not too large, for a while; gives its digest."""
+    name = digest(content)
     with _lock:
-        _kept[digest] = content
-        _kept.move_to_end(digest)
+        _kept[name] = content
+        _kept.move_to_end(name)
         while len(_kept) > MOST:
             _kept.popitem(last=False)
-    return digest
+    return name
 
 
-def recall(digest: Any) -> str | None:
-    """What was remembered, if it still is."""
+def recall(name: Any) -> str | None:
+    """What was remembered by its digest, if it still is."""
     with _lock:
-        return _kept.get(digest) if isinstance(digest, str) else None
+        return _kept.get(name) if isinstance(name, str) else None

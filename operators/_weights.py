@@ -150,16 +150,17 @@ def offered(*, finds_objects: bool) -> dict[str, str]:
         finds_objects: without the last, which find no objects
     """
     released = sorted((name for name in SUGGESTED if name != OWN), key=lambda name: not _is_here(name))
-    models = {name: f"{name} ({_where(name)})" for name in released}
+    models = {name: f"{name} ({where(name)})" for name in released}
     models[OWN] = f"{OWN} (demo, {HERE})"
     for folder in map(os.path.expanduser, _settings.load().weights_folders):
         found = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
         models |= {os.path.join(folder, name): f"{name} ({HERE})" for name in found if name.endswith(".pt")}
-    return models if finds_objects else models | {name: f"{name}, of crops ({_where(name)})" for name in TORCHVISION}
+    return models if finds_objects else models | {name: f"{name}, of crops ({where(name)})" for name in TORCHVISION}
 
 
-def _where(name: str) -> str:
-    return HERE if _is_here(name) else "downloaded first"
+def where(name: str) -> str:
+    """Whether a model that is known by name is on this machine, in words."""
+    return HERE if name == OWN or _is_here(name) else "downloaded first"
 
 
 def _is_here(name: str) -> bool:

@@ -26,6 +26,10 @@ class JobStatus(Operator):
     def run(self, ctx, form):
         return {"jobs": _jobs.jobs(ctx)}
 
+    def failed(self, ctx, text):
+        """The panel asks every second: a message each time, of a dataset that was deleted, would be too much."""
+        return {"error": text}
+
 
 class CancelJob(Operator):
     """Stop a long operator; what it has finished stays."""

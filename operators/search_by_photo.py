@@ -119,15 +119,24 @@ def _ask_photo(ctx, form, brain_key):
         form.refuse(field, f"url must be an address of at most 2,000 characters, and is {_forms.cut(url)}")
     elif photo is None and url is None:
         form.refuse(field, "no photo is given; upload one" + (", or give its address" * settings.allow_urls))
-    elif photo is not None and not isinstance(_content(photo), str):
-        form.refuse(field, f"photo must be an uploaded file or a data URL, and is {_forms.cut(photo)}")
-    if ctx.executor is None and isinstance(_content(photo), str) and url is None:
+    problem = None if photo is None else _problem(photo, settings.max_bytes)
+    if problem:
+        form.refuse(field, problem)
+    elif ctx.executor is None and photo is not None and url is None:
         _ask_found(ctx, form, brain_key, _uploads.remember(_content(photo)))
         return
     if ctx.executor is not None:
         form.inputs.properties.update(dict.fromkeys(filter(_is_found, ctx.params), types.Property(types.String())))
     about = "Number of the object, from 0 as the model is surest, or “whole”; empty only tells which there are"
     _check_candidate(form, form.inputs.str("candidate", label="Object", description=about))
+
+
+def _problem(photo, max_bytes):
+    """Why an uploaded file is not looked at; None where it is."""
+    content = _content(photo)
+    if not isinstance(content, str):
+        return f"photo must be an uploaded file or a data URL, and is {_forms.cut(photo)}"
+    return _photos.too_large(content, max_bytes)
 
 
 def _ask_found(ctx, form, brain_key, digest):
@@ -162,7 +171,7 @@ def _key(ctx):
         return photo
     if not isinstance(_content(photo), str):
         return None
-    name = _found(_uploads.remember(_content(photo)), _index(ctx, _forms.object_indexes(ctx)))
+    name = _found(_uploads.digest(_content(photo)), _index(ctx, _forms.object_indexes(ctx)))
     return _loaded(ctx.params.get(name)).get("photo")
 
 

@@ -5,6 +5,7 @@ import logging
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
+from .._noted import PANEL_NAME
 from ._common import alert, part
 from .map import MapTab
 from .photo import PhotoTab
@@ -26,7 +27,7 @@ class ObjectSearch(SetupTab, SearchTab, PhotoTab, MapTab, QualityTab, foo.Panel)
     @property
     def config(self):
         return foo.PanelConfig(
-            name="object_search",
+            name=PANEL_NAME,
             label="Object search",
             icon="image_search",
             category=foo.Categories.CURATE,

@@ -7,6 +7,7 @@ from typing import Any
 import fiftyone_simfind as simfind
 
 from .. import _forms
+from ._common import NO_INDEX, free_name
 
 MAX_POINTS = 10_000
 
@@ -20,7 +21,13 @@ class Mapped:
         return given or ("label" if key == "color_by" else None)
 
     def map_index(self, ctx: Any, indexes: dict[str, str]) -> str:
-        """The index whose objects are drawn."""
+        """The index whose objects are drawn.
+
+        Raises:
+            BrainRunError: there is none
+        """
+        if not indexes:
+            raise simfind.BrainRunError(NO_INDEX)
         asked = [self.map_option(ctx, "brain_key"), (ctx.panel.get_state("search.query") or {}).get("brain_key")]
         return next((key for key in asked if key in indexes), next(iter(indexes)))
 
@@ -36,11 +43,15 @@ class Mapped:
         """The points that are drawn; those of a query that this index does not know are drawn without it."""
         indexes = _forms.object_indexes(ctx)
         brain_key = self.map_index(ctx, indexes)
-        known = visualizations(ctx, indexes[brain_key])
+        known = visualizations(ctx, brain_key, indexes[brain_key])
         viz_key = self.map_option(ctx, "viz_key")
         query, color = self.map_query(ctx) or None, self.map_option(ctx, "color_by")
         negatives = (ctx.panel.get_state("search.query") or {}).get("negatives") or None
-        options = {"brain_key": brain_key, "viz_key": viz_key if viz_key in known else None, "max_points": MAX_POINTS}
+        options = {
+            "brain_key": brain_key,
+            "viz_key": viz_key if viz_key in known else next(iter(known), None),
+            "max_points": MAX_POINTS,
+        }
         if query is None:
             return simfind.map_points(ctx.dataset, **options, color_by="label" if color == "score" else color)
         try:
@@ -60,14 +71,20 @@ class Mapped:
         return shown, sorted(set(numbers))
 
 
-def visualizations(ctx: Any, patches_field: str) -> dict[str, str]:
-    """How each map of the objects of a field is called, by its name."""
-    found = {}
-    for key in ctx.dataset.list_brain_runs(type="visualization"):
-        config = ctx.dataset.get_brain_info(key).config
-        if getattr(config, "patches_field", None) == patches_field:
-            found[key] = f"{key} ({config.method})"
-    return found
+def visualizations(ctx: Any, brain_key: str, patches_field: str) -> dict[str, str]:
+    """How each map of the objects of a field is called, by its name; those of an index first, and of them UMAP's."""
+    runs = ctx.dataset.list_brain_runs(type="visualization")
+    configs = {key: ctx.dataset.get_brain_info(key).config for key in runs}
+    own = [key for key, config in configs.items() if getattr(config, "patches_field", None) == patches_field]
+    of_index = {key: getattr(configs[key], "similarity_index", None) == brain_key for key in own}
+    own.sort(key=lambda key: (not of_index[key], configs[key].method != "umap"))
+    return {key: f"{key} ({configs[key].method})" for key in own}
+
+
+def map_name(ctx: Any, brain_key: str, patches_field: str) -> str:
+    """The name of an index's UMAP: one that is free, or that of an earlier map of the same objects."""
+    others = set(ctx.dataset.list_brain_runs()) - set(visualizations(ctx, brain_key, patches_field))
+    return free_name(f"{brain_key}_umap", patches_field, others)
 
 
 def token(shown: Any) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import fiftyone_simfind as simfind
 
 from .. import _forms, _reports
+from ._common import NO_INDEX
 from ._quality_plot import MAX_CLASSES
 
 MAX_PAIRS = 24  # are shown as pictures
@@ -19,8 +20,14 @@ class Measured:
     """What is known of the quality of the chosen index."""
 
     def quality_index(self, ctx: Any) -> str:
-        """The index that is measured."""
+        """The index that is measured.
+
+        Raises:
+            BrainRunError: there is none
+        """
         indexes = _forms.object_indexes(ctx)
+        if not indexes:
+            raise simfind.BrainRunError(NO_INDEX)
         asked = (ctx.panel.get_state("quality") or {}).get("brain_key")
         return asked if asked in indexes else next(iter(indexes))
 

@@ -31,15 +31,23 @@ def decoded(content: Any, max_bytes: int) -> bytes:
     """
     if not isinstance(content, str) or not content:
         raise simfind.ImageError("no photo arrived; give a JPEG, PNG, WebP, BMP, GIF or TIFF")
-    packed = content.partition(",")[2] if content.startswith("data:") else content
-    if len(packed) * 3 // 4 > max_bytes + 2:  # at most two are padding
-        raise simfind.ImageError(
-            f"the photo has more than {max_bytes / 2**20:,.4g} MB, which is the most that is allowed"
-        )
+    if problem := too_large(content, max_bytes):
+        raise simfind.ImageError(problem)
     try:
-        return base64.b64decode(packed, validate=True)
+        return base64.b64decode(_packed(content), validate=True)
     except (binascii.Error, ValueError):
         raise simfind.ImageError("the photo did not arrive whole; give it again") from None
+
+
+def too_large(content: str, max_bytes: int) -> str | None:
+    """What to say of a data URL whose file is larger than allowed; None where it is not."""
+    if len(_packed(content)) * 3 // 4 <= max_bytes + 2:  # at most two are padding
+        return None
+    return f"the photo has more than {max_bytes / 2**20:,.4g} MB, which is the most that is allowed"
+
+
+def _packed(content: str) -> str:
+    return content.partition(",")[2] if content.startswith("data:") else content
 
 
 def data_url(jpeg: bytes) -> str:

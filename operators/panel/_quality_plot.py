@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._forms import plural
 from ._plots import CLEAR, GRAY, SHARES, plain
 
 MAX_CLASSES = 80
@@ -23,8 +24,30 @@ def summary(report: Any) -> list[dict[str, str]]:
         shown["P@1"] = "In this share of the searches, the nearest object has the same class."
     shown[f"recall@{many}"] = f"This share of all objects of the same class is among the {many} nearest."
     shown[f"mAP@{deep}"] = f"How early those of the same class come, in the first {deep}: 1 if before all others."
-    shown["R-precision"] = "As P@k, with k as many as there are of the same class."
+    shown["R-precision"] = "Of a class with 12 others, this share of the 12 nearest is right; of each class likewise."
     return [{"name": name, "value": f"{means[name]:.3f}", "about": about} for name, about in shown.items()]
+
+
+def counts(report: Any) -> str:
+    """What was searched for, in words."""
+    words = [
+        f"{plural(report.queries, 'object was', 'objects were')} searched for among {report.objects:,}, and right is "
+        f"what has the same “{report.label_attr}”"
+    ]
+    if report.without_relevant:
+        words.append(f"{plural(report.without_relevant, 'object')} without another of the same to find left out")
+    if report.without_attribute:
+        words.append(f"{plural(report.without_attribute, 'object has', 'objects have')} no “{report.label_attr}”")
+    return "; ".join(words)
+
+
+def heatmap_caption(report: Any) -> str:
+    """How to read the heat map."""
+    k = max(report.cutoffs.k)
+    return (
+        f"A row is a class that was searched for: the shares of each class among its {k} nearest objects. Where all is "
+        "right, only the diagonal is bright"
+    )
 
 
 def per_class(report: Any) -> Any:

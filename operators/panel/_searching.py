@@ -10,7 +10,7 @@ import fiftyone_simfind as simfind
 from .. import _forms, _noted
 from .._selection import Selection, searched, selection
 from . import _options, _photos
-from ._common import told
+from ._common import recalled, remembered, told
 
 MAX_HISTORY = 20
 WHAT = ("ids", "negatives", "photo", "candidate", "brain_key")  # of a query, besides how it is shown
@@ -23,8 +23,9 @@ class Searching:
 
     The panel's state holds ``search.next``, what is ticked and not searched for yet; ``search.query``, what was
     searched for: ``ids`` and ``negatives``, or a ``photo`` and the ``candidate`` in it; ``search.asked``, the options
-    of that search, where ``options`` are those that are filled in now; ``search.found``, its matches; ``search.run``,
-    which tells it from other searches; and ``search.history``, those before it.
+    of that search, where ``options`` are those that are filled in now; ``search.found``, its matches;
+    ``search.where``, the ``field`` and the ``view`` that they were found in; ``search.run``, which tells it from other
+    searches; and ``search.history``, those before it.
     """
 
     def take_selection(self, ctx: Any) -> None:
@@ -39,7 +40,7 @@ class Searching:
 
     @told
     def take_noted(self, ctx: Any) -> bool:
-        """Show what a button beside the grid has searched for, unless that is known already."""
+        """Show what a button beside the grid of this browser has searched for, unless that is known already."""
         noted = _noted.last(ctx)
         if noted is None or noted["at"] == ctx.panel.get_state("search.noted"):
             return False
@@ -54,7 +55,7 @@ class Searching:
         return True
 
     def skip_noted(self, ctx: Any) -> None:
-        """What buttons searched for before the panel was there is no concern of it."""
+        """What buttons searched for before the page was loaded is no concern of the panel."""
         ctx.panel.set_state("search.noted", (_noted.last(ctx) or {}).get("at"))
 
     def search_for(self, ctx: Any, query: dict[str, Any]) -> None:
@@ -99,9 +100,18 @@ class Searching:
         like, unlike = [*(query.get("ids") or []), *photos], query.get("negatives") or None
         return simfind.search(searched(ctx), like, brain_key=query["brain_key"], negatives=unlike, **options)
 
-    def results_again(self, ctx: Any) -> Any:
-        """What is shown, as the SDK gives it: found for the same query with the same options."""
-        return self.results(ctx, ctx.panel.get_state("search.query"), ctx.panel.get_state("search.asked"))
+    def results_shown(self, ctx: Any) -> simfind.SearchResults:
+        """What is on the screen, as the SDK gives it, whatever was changed since it was found."""
+        found, where = ctx.panel.get_state("search.found"), ctx.panel.get_state("search.where")
+        if not found or not where:
+            raise simfind.QueryError("nothing is shown yet; press “Search” first")
+        images = ctx.dataset.select(list({item["sample_id"] for item in found}))
+        paths = dict(zip(*images.values(["id", "filepath"]), strict=True))
+        matches = [
+            simfind.Match(i["id"], i["sample_id"], paths.get(i["sample_id"], ""), i["label"], i["box"], i["score"])
+            for i in found
+        ]
+        return simfind.SearchResults(recalled(ctx, where["view"]), where["field"], query=[], matches=matches)
 
     def _present(self, ctx: Any) -> dict[str, Any]:
         return {"query": ctx.panel.get_state("search.query"), "options": ctx.panel.get_state("search.asked")}
@@ -125,6 +135,7 @@ class Searching:
         ctx.panel.set_state("search.next", None)
         ctx.panel.set_state("search.asked", filled)
         ctx.panel.set_state("search.found", [_shown(match) for match in results])
+        ctx.panel.set_state("search.where", {"field": results.patches_field, "view": remembered(searched(ctx))})
         ctx.panel.set_state("search.message", None if len(results) else NOTHING)
         ctx.panel.set_state("search.run", time.time())
         # A change of the selection is an event of its own, which the App fires with the panel's state as it was before.
@@ -165,5 +176,5 @@ def _shown(match: Any) -> dict[str, Any]:
         "sample_id": match.sample_id,
         "label": match.label,
         "score": match.score,
-        "box": [round(side, 4) for side in match.bounding_box],
+        "box": match.bounding_box,
     }

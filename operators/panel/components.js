@@ -131,7 +131,7 @@
 
   /** Running operators of this dataset; asks for their state by itself, so that no other event of the panel is lost. */
   function Jobs({ schema }) {
-    const { status_operator, cancel_operator, on_done, starting, loads, seconds = 1 } = schema.view;
+    const { status_operator, cancel_operator, on_done, on_late, starting, loads, seconds = 1 } = schema.view;
     const status = useOperatorExecutor(status_operator);
     const cancel = useOperatorExecutor(cancel_operator);
     const trigger = useTriggerPanelEvent();
@@ -151,12 +151,15 @@
       seen.current = ended;
     }, [ended.join(), Boolean(status.result)]);
     const [given, setGiven] = useState(null); // the start that was waited for in vain: the operator was refused
+    const begun = starting && jobs.some((job) => job.start === starting.start);
+    const late = starting && starting.start === given && !begun;
     useEffect(() => {
-      const timer = starting && setTimeout(() => setGiven(starting.at), STARTS);
+      const timer = starting && setTimeout(() => setGiven(starting.start), STARTS);
       return () => clearTimeout(timer);
-    }, [starting?.at]);
+    }, [starting?.start]);
+    useEffect(() => { late && on_late && trigger(on_late, {}); }, [late]);
     const first = (operator, otherwise) => (loads.includes(operator) ? "starting, loading the model …" : otherwise);
-    const soon = starting && starting.at !== given && !jobs.some((job) => job.started >= starting.at);
+    const soon = starting && !late && !begun;
     return h(Stack, { gap: 1, "data-cy": "simfind-jobs" },
       soon && h(Box, { role: "status" }, text("body2", "text.primary", capital(first(starting.operator, "starting …"))), h(LinearProgress, {})),
       now.map((job) => h(Stack, { key: job.operator, direction: "row", gap: 1, alignItems: "center" },

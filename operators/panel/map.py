@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import fiftyone as fo
 import fiftyone.operators.types as types
 import numpy as np
-from bson import json_util
 
 import fiftyone_simfind as simfind
 
 from .. import _forms
-from ._common import PLUGIN, alert, begin, choices, jobs, part, row, told
+from ._common import NO_INDEX, PLUGIN, alert, begin, choices, jobs, part, recalled, remembered, row, told
 from ._map_plot import layout, traces
-from ._mapped import Mapped, token, visualizations
+from ._mapped import Mapped, map_name, token, visualizations
 
 COLORS = {"label": "class", "score": "score to the query", "cluster": "cluster"}
 CONFIG = {"modeBarButtonsToRemove": ["toImage", "autoScale2d"], "displayModeBar": True}
-LONGEST_VIEW = 10_000  # characters of a view that is remembered
 NO_QUERY = "There is nothing to score yet. Click a point and “Search for this one”, or use the tab “Search”"
 
 
@@ -26,17 +23,18 @@ class MapTab(Mapped):
     """The tab "Map".
 
     The panel's state holds ``map_options``, the ``map.picked`` point, ``map.lassoed``, how many were drawn around,
-    ``map.before``, the view that the grid showed then, and ``map.revision``, which grows when a lasso is to go.
+    ``map.before``, the view that the grid showed then, ``map.revision``, which grows when a lasso is to go, and
+    ``map.making``, the map that was asked for.
     """
 
     def render_map(self, ctx: Any, panel: types.Object) -> None:
         """Draw the tab."""
         indexes = _forms.object_indexes(ctx)
         if not indexes:
-            alert(panel, "none", "This dataset has no index of objects. “Set up” makes one", "warning")
+            alert(panel, "none", NO_INDEX, "warning")
             return
         brain_key = self.map_index(ctx, indexes)
-        known = visualizations(ctx, indexes[brain_key])
+        known = visualizations(ctx, brain_key, indexes[brain_key])
         if not known:
             self._offer_map(ctx, panel, f"The index “{brain_key}” has no map yet")
             return
@@ -108,18 +106,26 @@ class MapTab(Mapped):
     def on_map_options(self, ctx: Any) -> None:
         """The map is to be coloured otherwise, or is another one."""
 
+    @told
     def on_map_made(self, ctx: Any) -> None:
-        """A map was computed: it is drawn."""
+        """Something has ended: a map that was asked for here is drawn, if it is there now."""
+        viz_key = ctx.panel.get_state("map.making")
+        if viz_key in ctx.dataset.list_brain_runs():
+            ctx.panel.set_state("map.making", None)
+            ctx.panel.set_state(
+                "map_options.viz_key", viz_key
+            )  # last: the list's own event comes with what is known then
 
     @told
     def on_map_compute(self, ctx: Any) -> None:
         """Have UMAP put the objects onto a map."""
         indexes = _forms.object_indexes(ctx)
         brain_key = self.map_index(ctx, indexes)
-        known = visualizations(ctx, indexes[brain_key])
-        params = {"brain_key": brain_key, "method": "umap", "view_target": "DATASET"}
-        if f"{brain_key}_umap" in known:
+        viz_key = map_name(ctx, brain_key, indexes[brain_key])
+        params = {"brain_key": brain_key, "method": "umap", "viz_key": viz_key, "view_target": "DATASET"}
+        if viz_key in ctx.dataset.list_brain_runs():
             params |= {"overwrite": True, "confirm": True}
+        ctx.panel.set_state("map.making", viz_key)
         begin(ctx, "visualize_objects", params)
 
     @told
@@ -139,7 +145,7 @@ class MapTab(Mapped):
         if found is not None:
             shown, rows = found
             if not ctx.panel.get_state("map.lassoed"):
-                ctx.panel.set_state("map.before", _remembered(ctx.view))
+                ctx.panel.set_state("map.before", remembered(ctx.view))
             ctx.panel.set_state("map.lassoed", len(rows))
             ctx.ops.set_view(view=shown.view(np.array(rows)))
 
@@ -152,7 +158,7 @@ class MapTab(Mapped):
         ctx.panel.set_state("map.lassoed", None)
         ctx.panel.set_state("map.revision", (ctx.panel.get_state("map.revision") or 0) + 1)
         if before:
-            ctx.ops.set_view(view=fo.DatasetView._build(ctx.dataset, json_util.loads(before)))
+            ctx.ops.set_view(view=recalled(ctx, before))
         else:
             ctx.ops.clear_view()
 
@@ -174,9 +180,3 @@ class MapTab(Mapped):
         self.search_for(ctx, {"ids": [picked["id"]], "negatives": [], "brain_key": brain_key})
         ctx.panel.set_state("map.searched", True)
         ctx.panel.set_state("map_options.color_by", "score")  # last: the list's own event comes with what is known then
-
-
-def _remembered(view: Any) -> str | None:
-    stages = view._serialize()  # of patches, with the stage that makes them
-    text = json_util.dumps(stages)
-    return text if stages and len(text) <= LONGEST_VIEW else None

@@ -9,14 +9,15 @@ import fiftyone as fo
 import fiftyone.operators.types as types
 
 from .. import _forms, _reports
-from ._common import PLUGIN, alert, begin, choices, jobs, part, row, told
+from ._common import NO_INDEX, PLUGIN, alert, begin, choices, jobs, part, row, told
 from ._measured import MAX_PAIRS, Measured, correspondence, counted, pair, pairs
-from ._quality_plot import heatmap, heatmap_layout, labels, per_class, summary
+from ._quality_plot import counts, heatmap, heatmap_caption, heatmap_layout, labels, per_class, summary
 
 LABELS = (fo.StringField, fo.IntField, fo.BooleanField)
 NOT_LABELS = ("id", "index")
 MAX_IN_GRID = 1000
 FEW = 12  # classes of which the table shows all at once
+COLUMNS = "The numbers above, for the objects of one class alone; “objects” is how many of them were searched for"
 CONFIG = {"displayModeBar": False, "scrollZoom": False}
 
 
@@ -32,7 +33,7 @@ class QualityTab(Measured):
         """Draw the tab."""
         indexes = _forms.object_indexes(ctx)
         if not indexes:
-            alert(panel, "none", "This dataset has no index of objects. “Set up” makes one", "warning")
+            alert(panel, "none", NO_INDEX, "warning")
             return
         self._render_measure(ctx, panel, indexes)
         about, report = self.quality_report(ctx)
@@ -40,7 +41,7 @@ class QualityTab(Measured):
             alert(panel, "unmeasured", "Not measured yet. Every object is searched for; what has its class is right")
             return
         self._render_age(ctx, panel, about)
-        part(panel, "means", "Cards", cards=summary(report), note=str(report).splitlines()[-1])
+        part(panel, "means", "Cards", cards=summary(report), note=counts(report))
         self._render_heatmap(ctx, panel, report)
         self._render_pairs(ctx, panel, report)
         self._render_classes(ctx, panel, report)
@@ -54,7 +55,8 @@ class QualityTab(Measured):
         known = [name for name in _forms.attributes(ctx, indexes[brain_key], LABELS) if name not in NOT_LABELS]
         if known:
             choices(form, "label_attr", "Right if it has the same", {name: name for name in known}, known[0])
-        form.bool("exclude_same_image", label="Other images only", default=True)
+        about = "What lies in the same image does not count as found"
+        form.bool("exclude_same_image", label="Other images only", description=about, default=True)
         form.btn("measure", label="Measure", on_click=self.on_quality_measure, variant="contained", icon="insights")
         jobs(ctx, panel, self.on_quality_look)
 
@@ -69,7 +71,8 @@ class QualityTab(Measured):
 
     def _render_heatmap(self, ctx: Any, panel: types.Object, report: Any) -> None:
         table = correspondence(report)
-        panel.md("**What is found for what**: click a cell to see those pairs", name="heading")
+        words = f"**What is found for what**: click a cell to see those pairs\n\n_{heatmap_caption(report)}_"
+        panel.md(words, name="heading")
         plot = heatmap_layout(table)
         panel.plot("quality_plot", data=heatmap(table), layout=plot, config=CONFIG, height=f"{plot['height']}px")
         part(panel, "quality_events", "PlotEvents", shown=self.quality_token(ctx), on_point=self.on_quality_cell)
@@ -107,7 +110,7 @@ class QualityTab(Measured):
             view.add_column(name, label=f"{name}{mark}")
         shown = table if every else table.head(FEW)
         rows = [{key: _cell(value) for key, value in line.items()} for line in shown.to_dict("records")]
-        panel.md("**Each class**: click a heading to sort by it", name="classes_heading")
+        panel.md(f"**Each class**: click a heading to sort by it\n\n_{COLUMNS}_", name="classes_heading")
         panel.list("classes_table", types.Object(), default=rows, view=view)
         if len(table) > FEW:
             label = f"Show {FEW}" if every else f"Show all {len(table):,} classes"
@@ -175,6 +178,7 @@ class QualityTab(Measured):
         column, descending = ctx.panel.get_state("measured.sort") or ["class", False]
         return (column, descending) if column in list(table.columns) else ("class", False)
 
+    @told
     def on_quality_table(self, ctx: Any) -> None:
         """A heading of the table was clicked: sort by it, and the other way round when it is clicked again."""
         _, report = self.quality_report(ctx)

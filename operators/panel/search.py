@@ -11,7 +11,7 @@ import fiftyone.operators.types as types
 from .. import _forms
 from .._selection import HOW_TO_SELECT
 from . import _options, _photos
-from ._common import PLUGIN, alert, part, row, told
+from ._common import NO_INDEX, PLUGIN, alert, part, row, told
 from ._searching import Searching
 
 TICK = (
@@ -36,7 +36,7 @@ class SearchTab(Searching):
         """Draw the tab."""
         indexes = _forms.object_indexes(ctx)
         if not indexes:
-            alert(panel, "none", "This dataset has no index of objects. “Set up” makes one", "warning")
+            alert(panel, "none", NO_INDEX, "warning")
             return
         self._render_query(ctx, panel)
         self.render_options(ctx, panel)
@@ -152,7 +152,7 @@ class SearchTab(Searching):
     @told
     def on_show_in_grid(self, ctx: Any) -> None:
         """Put the matches into the grid, in order."""
-        ctx.ops.set_view(view=self.results_again(ctx).view())
+        ctx.ops.set_view(view=self.results_shown(ctx).view())
 
     @told
     def on_show_all(self, ctx: Any) -> None:
@@ -162,7 +162,7 @@ class SearchTab(Searching):
     @told
     def on_search_export(self, ctx: Any) -> dict[str, Any]:
         """The matches with all that is known of them, for a file."""
-        return {"rows": [match.to_dict() for match in self.results_again(ctx)]}
+        return {"rows": [match.to_dict() for match in self.results_shown(ctx)]}
 
 
 def _strip(query: dict[str, Any], items: list[dict[str, Any]]) -> dict[str, Any]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import inspect
-import itertools
-import time
+import uuid
 from typing import Any
 
 import fiftyone as fo
@@ -15,7 +14,8 @@ import fiftyone_simfind as simfind
 
 from .. import _forms, _jobs, _weights
 from . import _steps
-from ._common import PLUGIN, alert, begin, choices, jobs, part, row, told
+from ._common import PLUGIN, alert, begin, choices, free_name, jobs, part, row, told
+from ._mapped import map_name
 
 TARGETS = {"DATASET": "all images", "CURRENT_VIEW": "the view in the grid", "SELECTED_SAMPLES": "the ticked images"}
 WHEN = {"now": "now", "scheduled": "scheduled, for “fiftyone delegated launch”"}
@@ -29,13 +29,13 @@ OPERATORS = {
 NEW_FIELD = "objects"
 NONE_TICKED = "No image is ticked. Tick some in the grid, or choose other “Images”"
 NEW_INDEX = inspect.signature(simfind.build_index).parameters["brain_key"].default
-STARTS = 15  # seconds within which an operator that was not refused says that it runs, as in components.js
 
 
 class SetupTab:
     """The tab "Set up": the steps from images to a search, and one button that takes all that are missing.
 
-    The panel's state holds ``setup.seen``, what exists, and ``setup.chain``, the step that was started by that button.
+    The panel's state holds ``setup.seen``, what exists, and ``setup.chain``, the ``step`` that was started by that
+    button and the ``start`` that its job is known by.
     """
 
     def look(self, ctx: Any) -> None:
@@ -56,23 +56,28 @@ class SetupTab:
     def on_setup_done(self, ctx: Any) -> None:
         """An operator has ended: see what exists now, and take the next step when all were asked for."""
         self.look(ctx)
-        before = ctx.panel.get_state("setup.chain")
+        job = self._chained(ctx)
+        if job is None or job["state"] == "running":  # something else has ended
+            return
+        before = ctx.panel.get_state("setup.chain")["step"]
         ctx.panel.set_state("setup.chain", None)  # unless another step starts, which may be refused
         step = self._missing(ctx)
         if step == before == "detect":  # images that cannot be read
             step = "build_index"
-        ended = next(iter(_jobs.jobs(ctx)), {}).get("state")
-        if before and ended == "done" and step in _steps.UP_TO_A_SEARCH and step != before:
-            self._start(ctx, step)
-            ctx.panel.set_state("setup.chain", step)
+        if job["state"] == "done" and step in _steps.UP_TO_A_SEARCH and step != before:
+            ctx.panel.set_state("setup.chain", {"step": step, "start": self._start(ctx, step)})
 
     @told
     def on_setup_return(self, ctx: Any) -> None:
-        """The tab was opened again; what was started in it may have ended meanwhile."""
-        if any(job["state"] == "running" for job in _jobs.jobs(ctx)):
-            self.look(ctx)
-        else:
-            self.on_setup_done(ctx)
+        """The tab was opened again, or nothing was heard of what was to start; it may have ended meanwhile."""
+        if self._chained(ctx) is None:
+            ctx.panel.set_state("setup.chain", None)
+        self.on_setup_done(ctx)
+
+    def _chained(self, ctx: Any) -> dict[str, Any] | None:
+        """The job of the step that was started by the button for all of them, once it has begun."""
+        start = (ctx.panel.get_state("setup.chain") or {}).get("start")
+        return next((job for job in _jobs.jobs(ctx) if start and job.get("start") == start), None)
 
     def on_setup_field(self, ctx: Any) -> None:
         """Another field was chosen: the steps are drawn for it."""
@@ -80,22 +85,13 @@ class SetupTab:
     def render_setup(self, ctx: Any, panel: types.Object) -> None:
         """Draw the tab."""
         seen = ctx.panel.get_state("setup.seen")
-        self._drop_refused(ctx)
         if not seen:
             alert(panel, "no_dataset", "Open a dataset of images first", "warning")
         elif not seen["samples"]:
             alert(panel, "no_images", "This dataset has no images. Add some to it first", "warning")
         else:
             self._render_steps(ctx, panel, seen)
-        jobs(ctx, panel, self.on_setup_done)
-
-    def _drop_refused(self, ctx: Any) -> None:
-        """Wait no longer for a step that was to start a while ago, and of which nothing was heard."""
-        starting = ctx.panel.get_state("starting")
-        if not ctx.panel.get_state("setup.chain") or not starting or time.time() - starting["at"] < STARTS:
-            return
-        if not any(job["started"] >= starting["at"] for job in _jobs.jobs(ctx)):
-            ctx.panel.set_state("setup.chain", None)
+        jobs(ctx, panel, self.on_setup_done, on_late=self.on_setup_return)
 
     def _render_steps(self, ctx: Any, panel: types.Object, seen: dict) -> None:
         missing = self._missing(ctx)
@@ -118,8 +114,9 @@ class SetupTab:
             shown = {name: name for name in names}
             choices(form, "field", "Objects in", shown, seen["best"], on_change=self.on_setup_field)
         if missing in ("detect", "embed"):
-            models = _weights.offered(finds_objects=missing == "detect")
-            choices(form, "model", "Model", models, next(iter(models)))
+            if not self._adds_to(ctx, missing):
+                models = _weights.offered(finds_objects=missing == "detect")
+                choices(form, "model", "Model", models, next(iter(models)))
             choices(form, "target", "Images", TARGETS, "DATASET")
         if missing and fo.config.allow_legacy_orchestrators:
             choices(form, "when", "When", WHEN, "now")
@@ -139,8 +136,7 @@ class SetupTab:
         """Take the first missing step; :meth:`on_setup_done` takes the others."""
         step = self._missing(ctx)
         ctx.panel.set_state("setup.chain", None)  # as long as this one may be refused
-        self._start(ctx, step)
-        ctx.panel.set_state("setup.chain", step)
+        ctx.panel.set_state("setup.chain", {"step": step, "start": self._start(ctx, step)})
 
     @told
     def on_setup_choose(self, ctx: Any) -> None:
@@ -159,22 +155,18 @@ class SetupTab:
         step = ctx.params["step"]
         ctx.prompt(f"{PLUGIN}/{OPERATORS[step]}", params=self._params(ctx, step))
 
-    def _start(self, ctx: Any, step: str) -> None:
+    def _start(self, ctx: Any, step: str) -> str:
+        """Start a step, or put it on the queue; gives the ``start`` that its job is known by."""
         params, uri = self._params(ctx, step), f"{PLUGIN}/{OPERATORS[step]}"
         if params.get("view_target") == "SELECTED_SAMPLES" and not ctx.selected:
             raise simfind.OptionError(NONE_TICKED)
         if ctx.panel.get_state("run.when") == "scheduled":
-            ctx.panel.set_state("starting", None)  # nobody knows when
-            # With its "operator_uri", as the App would: what a form may not load is refused on the queue, too.
-            asked = {"view": ctx.view, "selected": ctx.selected, "operator_uri": uri, "params": params}
-            foo.execute_operator(uri, asked, request_delegation=True)
-            ctx.ops.notify("Scheduled. “fiftyone delegated launch” runs it", variant="success")
-        else:
-            # What the operator would refuse is refused here: the panel does not hear how it ended in the browser.
-            request = {**ctx.request_params, "params": dict(params)}  # a copy, because a context changes its request
-            given = foo.ExecutionContext(request, executor=ctx.executor, operator_uri=uri)
-            foo.get_operator(uri).form(given).require_sound(given.params)
-            begin(ctx, OPERATORS[step], params)
+            return _schedule(ctx, uri, params)
+        # What the operator would refuse is refused here: the panel does not hear how it ended in the browser.
+        request = {**ctx.request_params, "params": dict(params)}  # a copy, because a context changes its request
+        given = foo.ExecutionContext(request, executor=ctx.executor, operator_uri=uri)
+        foo.get_operator(uri).form(given).require_sound(given.params)
+        return begin(ctx, OPERATORS[step], params)
 
     def _params(self, ctx: Any, step: str) -> dict[str, Any]:
         """What an operator is given: the field or its index, and the options beside the steps."""
@@ -182,29 +174,50 @@ class SetupTab:
         name = field["patches_field"] if field else NEW_FIELD
         if step == "detect":  # what found other boxes than YOLO's has a field of its own
             own = field is None or not field["objects"] or field["unseen"]
-            return {"label_field": name if own else NEW_FIELD, **self._looks(ctx, finds_objects=True)}
+            return {"label_field": name if own else NEW_FIELD, **self._looks(ctx, step)}
         if step == "embed":
-            return {"patches_field": name, **self._looks(ctx, finds_objects=False)}
+            return {"patches_field": name, **self._looks(ctx, step)}
         if step == "build_index":
             return {"patches_field": name, **self._new_name(ctx, name)}
         indexes = ctx.panel.get_state("setup.seen.indexes") or []
         own = [index for index in indexes if index["patches_field"] == name]
         stale = [index for index in own if index["stale"]] if step == "refresh" else []
-        everything = {"view_target": "DATASET"} if step == "visualize" else {}
-        return {"brain_key": (stale or own)[0]["brain_key"], **everything} if own else {}
+        if not own:
+            return {}
+        brain_key = (stale or own)[0]["brain_key"]
+        if step == "refresh":
+            return {"brain_key": brain_key}
+        return {"brain_key": brain_key, "viz_key": map_name(ctx, brain_key, name), "view_target": "DATASET"}
 
     def _new_name(self, ctx: Any, field: str) -> dict[str, str]:
         """The name of a new index, where the usual one is that of something else than an index of this field."""
-        taken = ctx.dataset.list_brain_runs()
-        if NEW_INDEX not in taken or _forms.object_indexes(ctx).get(NEW_INDEX) == field:
-            return {}
-        names = itertools.chain([f"{NEW_INDEX}_{field}"], (f"{NEW_INDEX}_{field}_{n}" for n in itertools.count(2)))
-        return {"brain_key": next(name for name in names if name not in taken)}
+        own = {NEW_INDEX} if _forms.object_indexes(ctx).get(NEW_INDEX) == field else set()
+        return {"brain_key": free_name(NEW_INDEX, field, set(ctx.dataset.list_brain_runs()) - own)}
 
-    def _looks(self, ctx: Any, *, finds_objects: bool) -> dict[str, Any]:
-        """The model, which stays the same for the rest of the images, and the images that it looks at."""
-        field, run = self._field(ctx) or {}, ctx.panel.get_state("run") or {}
-        before = next((made["weights"] for made in field.get("vectors", []) if made["weights"]), None)
-        model = run.get("model") or next(iter(_weights.offered(finds_objects=finds_objects)))
-        same = before if finds_objects and field.get("unseen") else None
-        return {"model": same or model, "view_target": run.get("target") or "DATASET"}
+    def _looks(self, ctx: Any, step: str) -> dict[str, Any]:
+        """The model, which stays the same for the rest of the images or boxes, and the images that it looks at."""
+        run, made = ctx.panel.get_state("run") or {}, self._adds_to(ctx, step)
+        target = {"view_target": run.get("target") or "DATASET"}
+        if made:
+            return {"model": made["weights"], "embeddings_field": made["attribute"], **target}
+        return {"model": run.get("model") or next(iter(_weights.offered(finds_objects=step == "detect"))), **target}
+
+    def _adds_to(self, ctx: Any, step: str) -> dict[str, Any] | None:
+        """The vectors that a step makes the rest of, by the same model; None where it makes others."""
+        field = self._field(ctx) or {}
+        known = [made for made in field.get("vectors", []) if made["weights"]]
+        made = max(known, key=lambda some: some["count"], default=None)
+        if made is None or step == "detect":
+            return made if field.get("unseen") else None
+        return made if made["count"] + made["impossible"] < field["objects"] else None
+
+
+def _schedule(ctx: Any, uri: str, params: dict[str, Any]) -> str:
+    """Put an operator on the queue; gives the ``start`` that its job is known by."""
+    ctx.panel.set_state("starting", None)  # nobody knows when
+    params = {**params, "start": uuid.uuid4().hex}
+    # With its "operator_uri", as the App would: what a form may not load is refused on the queue, too.
+    asked = {"view": ctx.view, "selected": ctx.selected, "operator_uri": uri, "params": params}
+    foo.execute_operator(uri, asked, request_delegation=True)
+    ctx.ops.notify("Scheduled. “fiftyone delegated launch” runs it", variant="success")
+    return str(params["start"])

@@ -189,9 +189,16 @@ def test_what_is_cancelled_keeps_what_it_did_and_goes_on_later(open_panel, page,
     assert set(before) < set(after)
 
 
-def test_a_model_that_is_not_there_is_told_of(images, open_panel, picture):
+def test_a_step_that_never_begins_is_waited_for_no_longer_and_a_model_that_is_not_there_is_told_of(
+    images, open_panel, page, picture
+):
     panel = open_panel(images)
     panel.choose("Model", "yolo11x.pt (downloaded first)")
+    page.route("**/operators/execute/generator", lambda route: route.fulfill(body=""))
+    click(panel, "Make objects searchable")
+    expect(panel.content.get_by_role("button", name="Working on it ...")).to_be_visible()
+    expect(panel.content.get_by_role("button", name="Make objects searchable")).to_be_visible()
+    page.unroute("**/operators/execute/generator")
     panel.press("Make objects searchable")
     expect(panel.content.locator("[role=alert]")).to_contain_text("cannot load")
     picture("panel-setup-failed")

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import time
 from io import BytesIO
 
 import pytest
@@ -66,6 +67,36 @@ def execute():
         return foo.execute_operator(f"{URI}/{name}", {"view": dataset_or_view.view(), **ctx})
 
     return execute
+
+
+@pytest.fixture
+def note():
+    """Notes a job in a dataset's store as an operator does."""
+
+    def note(dataset, operator, **changes):
+        from fiftyone.operators.store import ExecutionStore
+
+        from operators import _jobs
+
+        job = {
+            "state": "running",
+            "operator": operator,
+            "label": "Detecting objects",
+            "done": 3,
+            "total": 10,
+            "unit": "images",
+            "started": time.time(),
+            "updated": time.time(),
+            "delegated": False,
+            "stoppable": True,
+            "message": "3 of 10 images.",
+            "process": _jobs.this_process(),
+        }
+        store = ExecutionStore.create("simfind", dataset._doc.id)
+        store.set(f"job:{operator}", {**job, **changes})
+        return store
+
+    return note
 
 
 class Answer:

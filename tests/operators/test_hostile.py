@@ -51,11 +51,11 @@ def ticked(dataset):
     return {"view": patches, "selected": [patches.first().id]}
 
 
-def search_in_panel(dataset, app, options, method="on_search", asked=None):
-    """What the server answers a browser whose panel has these options filled in, and had others before."""
+def search_in_panel(dataset, app, options):
+    """What the server answers a browser whose panel has these options filled in."""
     query = {"ids": [dataset.first().objects.detections[0].id], "negatives": [], "brain_key": "simfind"}
-    held = {"tab": "search", "search": {"query": query, "asked": asked}, "options": options}
-    return app(dataset, "object_search", {"__method__": method, "panel_id": "panel", "panel_state": held})
+    held = {"tab": "search", "search": {"query": query}, "options": options}
+    return app(dataset, "object_search", {"__method__": "on_search", "panel_id": "panel", "panel_state": held})
 
 
 class Opened:
@@ -263,16 +263,30 @@ def test_a_search_of_the_panel_with(dataset, app, options, message):
     assert state(dataset) == before
 
 
-@pytest.mark.parametrize("held", ["search.asked", "options"])
-def test_the_panel_loads_no_file_that_a_browser_names(dataset, app, tmp_path, held):
+def test_the_panel_loads_no_file_that_a_browser_names(dataset, app, tmp_path):
     marker, weights = tmp_path / "marker", tmp_path / "weights.pt"
     weights.write_bytes(pickle.dumps(Opened(marker)))
-    if held == "options":
-        answer = search_in_panel(dataset, app, {"rerank": str(weights)})
-    else:
-        answer = search_in_panel(dataset, app, {}, method="on_search_export", asked={"rerank": str(weights)})
+    answer = search_in_panel(dataset, app, {"rerank": str(weights)})
     assert not marker.exists()
     require_sentence(answer, "has no option 'rerank'")
+
+
+@pytest.mark.parametrize("method", ["on_show_in_grid", "on_search_export"])
+@pytest.mark.parametrize(
+    ("held", "message"),
+    [
+        ({}, "nothing is shown yet"),
+        ({"found": [{}], "where": {"field": "objects", "view": None}}, "."),
+        ({"found": "all", "where": {"field": "objects", "view": None}}, "."),
+        ({"found": [{"id": "x"}], "where": []}, "nothing is shown yet"),
+    ],
+)
+def test_matches_that_a_browser_makes_up(dataset, app, method, held, message):
+    before = state(dataset)
+    held = {"tab": "search", "search": held}
+    asked = {"__method__": method, "panel_id": "panel", "panel_state": held}
+    require_sentence(app(dataset, "object_search", asked), message)
+    assert state(dataset) == before
 
 
 @pytest.mark.parametrize(
@@ -323,7 +337,7 @@ def test_a_selection_like(dataset, app, request_, message):
     assert state(dataset) == before
 
 
-@pytest.mark.parametrize("name", ["detect_objects", "sort_by_similarity", "job_status", "search_by_photo"])
+@pytest.mark.parametrize("name", ["detect_objects", "sort_by_similarity", "search_by_photo"])
 def test_a_dataset_that_does_not_exist(app, app_form, name):
     require_sentence(app("no such dataset", name), "no such dataset")
     status, text = app_form("no such dataset", name)

@@ -6,30 +6,7 @@ import time
 
 import pytest
 
-
-def note(dataset, operator, **changes):
-    """Note a job in a dataset's store as an operator does."""
-    from fiftyone.operators.store import ExecutionStore
-
-    from operators import _jobs
-
-    job = {
-        "state": "running",
-        "operator": operator,
-        "label": "Detecting objects",
-        "done": 3,
-        "total": 10,
-        "unit": "images",
-        "started": time.time(),
-        "updated": time.time(),
-        "delegated": False,
-        "stoppable": True,
-        "message": "3 of 10 images.",
-        "process": _jobs.this_process(),
-    }
-    store = ExecutionStore.create("simfind", dataset._doc.id)
-    store.set(f"job:{operator}", {**job, **changes})
-    return store
+import fiftyone_simfind as simfind
 
 
 def status(app, dataset):
@@ -38,6 +15,12 @@ def status(app, dataset):
 
 def test_nothing_is_known_of_a_dataset_on_which_nothing_ran(toys, app):
     assert app(toys, "job_status").results == {"jobs": []}
+
+
+def test_of_a_dataset_that_was_deleted_the_panel_which_asks_every_second_makes_no_messages(app):
+    answer = app("no such dataset", "job_status")
+    assert "no such dataset" in answer.results["error"]
+    assert answer.requests == []
 
 
 def test_a_finished_job_tells_what_it_did(toys, app):
@@ -136,7 +119,30 @@ def test_the_same_job_does_not_run_twice_at_once_on_a_dataset(images, app, slow)
     assert given[0].told("success")
 
 
-def test_a_job_whose_process_has_ended_has_failed_and_keeps_nobody_from_trying_again(indexed, app):
+@pytest.mark.parametrize("before", [None, "done"])
+def test_of_two_that_are_started_at_the_same_moment_one_is_refused(images, note, monkeypatch, before):
+    import fiftyone.operators as foo
+
+    from operators import _jobs
+
+    if before:
+        note(images, "detect_objects", state=before)
+    ctx = foo.ExecutionContext({"dataset_name": images.name}, operator_uri="@simfind/objects/detect_objects")
+    first, second = (_jobs.Job(ctx, "Detecting objects", keeps=True) for _ in range(2))
+    look = second._store.get
+
+    def while_the_other_starts(key):
+        seen = look(key)
+        monkeypatch.setattr(second._store, "get", look)
+        first.start()
+        return seen
+
+    monkeypatch.setattr(second._store, "get", while_the_other_starts)
+    with pytest.raises(simfind.OptionError, match="Detecting objects is already under way on this dataset"):
+        second.start()
+
+
+def test_a_job_whose_process_has_ended_has_failed_and_keeps_nobody_from_trying_again(indexed, app, note):
     gone = {"host": platform.node(), "pid": 2**22 + 1, "born": 0.0}
     note(indexed, "compute_neighbors", process=gone)
     job = status(app, indexed)["compute_neighbors"]
@@ -145,7 +151,7 @@ def test_a_job_whose_process_has_ended_has_failed_and_keeps_nobody_from_trying_a
     assert app(indexed, "compute_neighbors").told("success")
 
 
-def test_a_job_of_another_machine_is_believed_until_it_is_silent_for_an_hour(toys, app):
+def test_a_job_of_another_machine_is_believed_until_it_is_silent_for_an_hour(toys, app, note):
     elsewhere = {"host": "another", "pid": 1, "born": 0.0}
     store = note(toys, "detect_objects", process=elsewhere)
     assert status(app, toys)["detect_objects"]["state"] == "running"
@@ -154,7 +160,7 @@ def test_a_job_of_another_machine_is_believed_until_it_is_silent_for_an_hour(toy
     assert status(app, toys)["detect_objects"]["state"] == "failed"
 
 
-def test_what_makes_no_reports_says_that_it_cannot_be_stopped(toys, app):
+def test_what_makes_no_reports_says_that_it_cannot_be_stopped(toys, app, note):
     note(toys, "build_index", label="Building the index", stoppable=False)
     answer = app(toys, "cancel_job", {"operator": "build_index"})
     assert not answer.results["cancelled"]

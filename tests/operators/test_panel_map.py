@@ -3,7 +3,9 @@
 import base64
 import json
 import sys
+from unittest.mock import ANY
 
+import fiftyone.brain as fob
 import fiftyone.core.view as fov
 import numpy as np
 import pytest
@@ -47,12 +49,73 @@ def test_without_a_map_a_click_has_one_made_quietly(panel_of, indexed):
     assert "has no map yet" in panel.words()
     assert "map_plot" not in panel.shown
     panel.do("on_map_compute")
-    assert panel.asked("@simfind/objects/visualize_objects") == {
+    assert asked(panel) == {
         "brain_key": "simfind",
         "method": "umap",
         "quiet": True,
+        "start": ANY,
         "view_target": "DATASET",
+        "viz_key": "simfind_umap",
     }
+
+
+@pytest.fixture
+def in_the_way(indexed):
+    """A second field of objects, whose map has the name that the index's own would have."""
+    indexed.clone_sample_field("objects", "truth")
+    simfind.build_index(indexed, "truth", brain_key="of_truth")
+    simfind.visualize(indexed, brain_key="of_truth", viz_key="simfind_umap", method="pca")
+    return indexed
+
+
+def asked(panel):
+    """What the map is to be made of."""
+    return panel.asked("@simfind/objects/visualize_objects")
+
+
+def make(app, panel, params):
+    """Have the map made that the panel asks for, as the browser does, but with PCA, which is quicker."""
+    assert app(panel.dataset, "visualize_objects", {**params, "method": "pca"}).told("error") == []
+    panel.do("on_map_made")
+
+
+def test_a_map_whose_name_is_taken_gets_another_one_and_is_made_again_under_it(panel_of, app, in_the_way):
+    panel = panel_of(in_the_way, "map")
+    panel.state["map_options"] = {"brain_key": "simfind"}
+    panel.do("on_map_compute")
+    make(app, panel, asked(panel))
+    assert token(panel).startswith("simfind_umap_objects ")
+    panel.do("on_map_compute")
+    assert asked(panel)["viz_key"] == "simfind_umap_objects"
+    make(app, panel, asked(panel))
+    assert simfind.map_points(in_the_way, brain_key="of_truth").viz_key == "simfind_umap"
+
+
+def test_set_up_makes_the_map_under_another_name_where_the_usual_one_is_taken(panel_of, in_the_way):
+    panel = panel_of(in_the_way, "setup")
+    panel.do("on_setup_look")
+    panel.state["run"] = {"field": "objects"}
+    panel.do("on_setup_step", step="visualize")
+    assert asked(panel)["viz_key"] == "simfind_umap_objects"
+
+
+def test_a_map_that_was_asked_for_is_drawn_in_place_of_another_one(panel, app):
+    panel.state["map_options"] = {"viz_key": "simfind_pca"}
+    panel.do("on_map_compute")
+    params = asked(panel)
+    panel.do("on_map_made")  # something else has ended
+    assert token(panel).startswith("simfind_pca ")
+    make(app, panel, params)
+    assert token(panel).startswith("simfind_umap ")
+    assert panel.state["map_options"]["viz_key"] == "simfind_umap"
+
+
+def test_of_several_maps_the_list_names_the_one_that_is_drawn(panel_of, mapped):
+    points = np.zeros((8, 2))
+    fob.compute_visualization(mapped, patches_field="objects", points=points, brain_key="by_hand", method="manual")
+    panel = panel_of(mapped, "map")
+    listed = panel.shown["map_options"]["type"]["properties"]["viz_key"]
+    assert token(panel).startswith(f"{listed['default']} ")
 
 
 def test_every_object_is_drawn_once_where_the_map_has_it_with_its_class(panel, mapped):
@@ -130,6 +193,14 @@ def test_a_picked_point_is_searched_for_and_the_map_coloured_by_its_scores(panel
     rows = unpacked(points["customdata"])
     np.testing.assert_allclose(unpacked(points["marker"]["color"]), scored.scores[rows], atol=6e-5)
     assert unpacked(star["customdata"]).tolist() == [4]
+
+
+@pytest.mark.parametrize("button", ["on_map_compute", "on_map_search", "on_map_lasso", "on_map_point"])
+def test_where_somebody_has_deleted_the_index_each_button_says_so(panel, mapped, button):
+    panel.state["map"] = {"picked": {"id": "0" * 24}}
+    simfind.delete_index(mapped)
+    panel.do(button, number=1, numbers=[1], shown="")
+    assert panel.answer.told("error") == ["This dataset has no index of objects. “Set up” makes one"]
 
 
 def test_names_of_classes_are_text_and_no_markup(panel_of, indexed):

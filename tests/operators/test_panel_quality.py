@@ -2,6 +2,7 @@
 
 import json
 import sys
+from unittest.mock import ANY
 
 import fiftyone.core.view as fov
 import numpy as np
@@ -23,6 +24,22 @@ def panel(panel_of, measured):
     return panel_of(measured, "quality")
 
 
+def test_numbers_heat_map_and_table_each_say_in_plain_words_how_to_read_them(panel_of, indexed, app):
+    sample = indexed.first()
+    sample.objects.detections[1].label = "the only one"
+    sample.save()
+    app(indexed, "evaluate_retrieval", {"brain_key": "simfind", "quiet": True})
+    panel = panel_of(indexed, "quality")
+    report = simfind.evaluate(indexed)
+    wanted = (
+        f"{report.queries} objects were searched for among {report.objects}, and right is what has the same “label”"
+    )
+    left_out = f"{report.without_relevant} object without another of the same to find left out"
+    assert panel.view("means")["note"] == f"{wanted}; {left_out}; 1 object has no “label”"
+    assert "A row is a class that was searched for: the shares of each class among its 10 nearest" in panel.words()
+    assert "The numbers above, for the objects of one class alone" in panel.words()
+
+
 def click(panel, report, asked, found):
     """Click the cell of two classes."""
     table = report.correspondence()
@@ -34,6 +51,13 @@ def test_without_an_index_it_says_who_makes_one(panel_of, toys):
     assert "This dataset has no index of objects" in panel_of(toys, "quality").words()
 
 
+@pytest.mark.parametrize("button", ["measure", "cell", "grid", "open", "search", "table"])
+def test_where_somebody_has_deleted_the_index_each_button_says_so(panel, measured, button):
+    simfind.delete_index(measured)
+    panel.do(f"on_quality_{button}", number=1, id="0" * 24, row=-1, column=0)
+    assert panel.answer.told("error") == ["This dataset has no index of objects. “Set up” makes one"]
+
+
 def test_unmeasured_it_says_so_and_measures_quietly_as_the_form_says(panel_of, indexed):
     panel = panel_of(indexed, "quality")
     assert "Not measured yet" in panel.words()
@@ -42,6 +66,7 @@ def test_unmeasured_it_says_so_and_measures_quietly_as_the_form_says(panel_of, i
     wanted = {
         "brain_key": "simfind",
         "quiet": True,
+        "start": ANY,
         "view_target": "DATASET",
         "exclude_same_image": False,
         "label_attr": "label",

@@ -40,6 +40,13 @@ def search(panel, *ids, unwanted=()):
     untick(panel)
 
 
+def with_panel(panel_id="panel"):
+    """What a browser says of its layout, in which the panel is open."""
+    opened = [{"_cls": "Panel", "component_id": panel_id, "type": "object_search"}]
+    beside = [{"_cls": "Space", "children": [{"_cls": "Panel", "component_id": "1", "type": "Samples"}]}]
+    return {"_cls": "Space", "children": [*beside, {"_cls": "Space", "children": opened}]}
+
+
 def in_grid(panel):
     stages = json_util.loads(json.dumps(panel.asked("set_view")["view"]))
     return fov.DatasetView._build(panel.dataset, stages).values("id")
@@ -66,6 +73,45 @@ def test_the_grid_and_the_export_show_what_was_found_and_not_what_is_filled_in_s
     assert in_grid(panel) == found
     panel.do("on_search_export")
     assert [row["label_id"] for row in panel.answer.results["rows"]] == found
+
+
+def test_the_grid_and_the_export_show_what_is_on_the_screen_whatever_the_grid_shows_since(panel, indexed, objects):
+    search(panel, objects[0])
+    found = simfind.search(indexed, objects[0])
+    panel.request["view"] = indexed.to_patches("objects").limit(2)
+    panel.do("on_show_in_grid")
+    assert in_grid(panel) == found.ids
+    panel.do("on_search_export")
+    assert panel.answer.results["rows"] == [match.to_dict() for match in found]
+
+
+def test_what_is_shown_stays_when_its_index_is_made_anew_of_other_vectors(panel, indexed, objects):
+    search(panel, objects[0])
+    found = simfind.search(indexed, objects[0])
+    for sample in indexed.iter_samples(autosave=True):
+        for number, detection in enumerate(sample.objects.detections):
+            detection.embedding = detection.embedding[::-1] * (-1) ** number
+    simfind.refresh(indexed)
+    assert simfind.search(indexed, objects[0]).scores != found.scores
+    panel.do("on_show_in_grid")
+    assert in_grid(panel) == found.ids
+    panel.do("on_search_export")
+    assert panel.answer.results["rows"] == [match.to_dict() for match in found]
+
+
+def test_the_next_search_looks_through_the_view_that_was_searched_and_shown_in_the_grid(panel, indexed, objects):
+    some = indexed.limit(2)
+    inside = some.values("objects.detections.id", unwind=True)
+    panel.request |= {"view": some, "selected_labels": [{"label_id": inside[0], "sample_id": "", "field": "objects"}]}
+    panel.do("on_change_selected_labels")
+    panel.do("on_search")
+    panel.request |= {"view": None, "selected_labels": []}
+    panel.do("on_show_in_grid")
+    stages = json_util.loads(json.dumps(panel.asked("set_view")["view"]))
+    panel.request["view"] = fov.DatasetView._build(panel.dataset, stages)
+    assert set(panel.request["view"].values("id")) == set(inside[1:])
+    panel.do("on_search_again", id=inside[1])
+    assert set(panel.found) == set(inside) - {inside[1]}
 
 
 def test_one_match_is_counted_as_one(panel, objects):
@@ -147,6 +193,7 @@ def test_what_the_button_beside_the_grid_searched_for_is_shown(panel, app, index
     patches = indexed.to_patches("objects")
     kinds = [{"id": objects[0], "type": "default"}, {"id": objects[2], "type": "alt"}]
     given = {"view": patches, "selected": [item["id"] for item in kinds], "selected_samples": kinds}
+    given["spaces"] = with_panel()
     answer = app(indexed, "sort_by_similarity", {"k": 4, "reverse": True}, **given)
     assert answer.error is None
     panel.do("on_change_selected")  # the button clears the selection
@@ -160,12 +207,31 @@ def test_what_the_button_beside_the_grid_searched_for_is_shown(panel, app, index
     assert panel.answer.requests == []
 
 
+def press_button(app, dataset, label_id, panel_id="panel"):
+    """Press the button beside the grid, in the browser where a panel is open."""
+    patches = dataset.to_patches("objects")
+    app(dataset, "sort_by_similarity", view=patches, selected=[label_id], spaces=with_panel(panel_id))
+
+
 def test_what_a_button_searched_for_before_the_panel_was_opened_is_not_taken(panel_of, app, indexed, objects):
-    app(indexed, "sort_by_similarity", view=indexed.to_patches("objects"), selected=objects[:1])
+    press_button(app, indexed, objects[0])
     panel = panel_of(indexed, "search")
     panel.do("on_load")
     panel.do("on_change_selected")
     assert panel.answer.requests == []
+
+
+def test_what_the_button_of_another_browser_searched_for_is_not_shown(panel, app, indexed, objects):
+    press_button(app, indexed, objects[0], panel_id="of another browser")
+    panel.do("on_change_selected")
+    assert panel.answer.requests == []
+
+
+@pytest.mark.parametrize("spaces", [None, [], "all", {"children": [None, 5, {"type": "object_search"}]}])
+def test_a_button_searches_whatever_a_browser_says_of_its_layout(app, indexed, objects, spaces):
+    patches = indexed.to_patches("objects")
+    answer = app(indexed, "sort_by_similarity", view=patches, selected=objects[:1], spaces=spaces)
+    assert answer.results["count"] == 7
 
 
 def test_each_search_tells_the_browser_that_there_is_something_to_see(panel, objects):

@@ -1,7 +1,6 @@
 """The panel's tab "Set up" without a browser."""
 
 import json
-import time
 
 import pytest
 from fiftyone.operators.delegated import DelegatedOperationService
@@ -55,13 +54,22 @@ def test_a_network_that_looks_at_crops_is_here_when_pytorch_has_it(panel_of, toy
     assert here == ["efficientnet_b0", "resnet18"]
 
 
+def test_forms_say_of_each_model_whether_it_is_here_too(form_of, indexed, kept):
+    kept("work/yolo11s.pt")
+    kept("TORCH_HOME/hub/checkpoints/resnet18-f37072fd.pth")
+    listed = form_of(indexed, "embed_objects")["model"].view.choices
+    here = [choice.value for choice in listed if choice.description == "on this machine"]
+    assert here == ["yolo11s.pt", "showroom.pt", "resnet18"]
+    assert {choice.description for choice in listed} == {"on this machine", "downloaded first"}
+
+
 def test_what_was_started_is_said_to_start_until_another_tab_is_looked_at(panel_of, photos):
     panel = panel_of(photos, "setup")
     panel.do("on_setup_look")
     assert panel.view("jobs")["starting"] is None
     panel.do("on_setup_all")
-    assert panel.view("jobs")["starting"]["operator"] == "detect_objects"
-    assert time.time() - panel.view("jobs")["starting"]["at"] < 60
+    started = panel.asked("@simfind/objects/detect_objects")["start"]
+    assert panel.view("jobs")["starting"] == {"operator": "detect_objects", "start": started}
     panel.do("on_tab", tab="setup")
     assert panel.view("jobs")["starting"] is None
 
@@ -149,20 +157,67 @@ def test_a_step_that_is_refused_is_not_waited_for(panel_of, photos):
     assert "all" in buttons(panel)
 
 
-def test_a_step_is_waited_for_no_longer_when_none_has_started_for_a_while(panel_of, toys, app):
+def test_a_step_is_waited_for_no_longer_when_nothing_was_heard_of_it(panel_of, toys):
     panel = panel_of(toys, "setup")
     panel.do("on_setup_look")
     panel.do("on_setup_all")
     assert "wait" in buttons(panel)
-    panel.state["starting"]["at"] -= 16
-    panel.do("on_setup_field")
+    assert panel.view("jobs")["on_late"].endswith("on_setup_return")
+    panel.do("on_setup_return")
     assert "all" in buttons(panel)
-    assert panel.state["setup"]["chain"] is None
+
+
+def test_a_step_is_waited_for_when_it_began_at_the_last_moment(panel_of, toys, note):
+    panel = panel_of(toys, "setup")
+    panel.do("on_setup_look")
     panel.do("on_setup_all")
-    panel.state["starting"]["at"] -= 16
-    app(toys, "build_index", panel.asked("@simfind/objects/build_index"))
-    panel.do("on_setup_field")
+    note(toys, "build_index", start=panel.asked("@simfind/objects/build_index")["start"])
+    panel.do("on_setup_return")
     assert "wait" in buttons(panel)
+
+
+def test_a_step_that_is_under_way_already_is_refused_at_once(panel_of, photos, note):
+    panel = panel_of(photos, "setup")
+    panel.do("on_setup_look")
+    note(photos, "detect_objects")
+    panel.do("on_setup_all")
+    (told,) = panel.answer.told("error")
+    assert told.startswith("Detecting objects is already under way on this dataset: 3 of 10 images.")
+    assert "all" in buttons(panel)
+
+
+def test_the_next_step_is_taken_when_the_own_job_has_ended_and_not_another_one(panel_of, photos, app, note):
+    panel = panel_of(photos, "setup")
+    panel.do("on_setup_look")
+    panel.state["run"] = {"model": "showroom.pt"}
+    panel.do("on_setup_all")
+    asked = panel.asked("@simfind/objects/detect_objects")
+    for operator in ("detect_objects", "compute_neighbors"):  # somebody else's
+        note(photos, operator, state="done", start="of somebody else")
+        panel.do("on_setup_done")
+        assert panel.asked("@simfind/objects/build_index") is None
+        assert "wait" in buttons(panel)
+    assert app(photos, "detect_objects", asked).told("error") == []
+    panel.do("on_setup_done")
+    assert panel.asked("@simfind/objects/build_index")["patches_field"] == "objects"
+    assert "wait" in buttons(panel)
+
+
+def test_the_rest_of_the_boxes_get_vectors_of_the_model_that_made_the_others(panel_of, scenes):
+    sample = scenes.first()
+    sample.objects.detections.append(sample.objects.detections[0].copy())
+    sample.objects.detections[-1].embedding = None
+    sample.save()
+    simfind.delete_index(scenes)
+    panel = panel_of(scenes, "setup")
+    panel.do("on_setup_look")
+    panel.state["run"] = {"field": "objects", "model": "yolo11s.pt"}  # which was chosen for something else
+    panel.do("on_setup_field")
+    assert "model" not in panel.shown["run"]["type"]["properties"]
+    panel.do("on_setup_step", step="embed")
+    assert panel.answer.told("error") == []
+    asked = panel.asked("@simfind/objects/embed_objects")
+    assert (asked["model"], asked["embeddings_field"]) == ("showroom.pt", "embedding")
 
 
 @pytest.mark.parametrize("when", ["now", "scheduled"])

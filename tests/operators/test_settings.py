@@ -1,5 +1,6 @@
 """What the settings of whoever runs the server allow, and that nothing else is allowed."""
 
+import hashlib
 import http.server
 import re
 import threading
@@ -206,6 +207,19 @@ def site():
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"127.0.0.1:{server.server_port}"
         server.shutdown()
+
+
+def test_a_photo_that_is_too_large_is_told_of_in_the_form_and_not_remembered(indexed, app, form_of, settings, upload):
+    settings(max_upload_mb=1)
+    photo = upload(b"0" * 2**20)
+    assert "photo" in form_of(indexed, "search_by_photo", photo=photo)
+    given = {"upload": hashlib.sha256(photo["content"].encode()).hexdigest(), "brain_key": "simfind"}
+    assert "no longer kept" not in app(indexed, "find_in_photo", given).results["error"]
+    photo = upload(b"1" * (2**20 + 3))
+    form = form_of(indexed, "search_by_photo", photo=photo)
+    assert form["photo"].error_message == "the photo has more than 1 MB, which is the most that is allowed"
+    given["upload"] = hashlib.sha256(photo["content"].encode()).hexdigest()
+    assert "no longer kept" in app(indexed, "find_in_photo", given).results["error"]
 
 
 def test_an_address_is_refused_until_it_is_allowed_and_private_ones_until_their_host_is(scenes, app, settings, site):
