@@ -152,6 +152,8 @@ def shop(folder: Path) -> Path:
 
     from fiftyone_simfind.showroom.products import write_products
 
+    if (folder / "labels.csv").is_file():  # which is written last
+        return folder
     products = pd.read_json(write_products(folder))
     rows = {"file": products["url"].str.removeprefix("file:"), "class": products["product"].str[:-3]}
     pd.DataFrame(rows).to_csv(folder / "labels.csv", index=False)
@@ -161,7 +163,8 @@ def shop(folder: Path) -> Path:
 def labelled(folder: Path, column: str, example: str) -> Any:
     """The dataset of a folder of photos, kept from run to run; ``kind`` is the class of each, as ``kinds`` says.
 
-    Photos and classes are brought up to date, and a table of neighbours made before such a change is deleted.
+    Photos and classes are brought up to date, and a table of neighbours made before such a change is deleted. A photo
+    that was replaced by another one of its name is a new one.
     """
     import fiftyone as fo
     import fiftyone.core.utils as fou
@@ -169,11 +172,15 @@ def labelled(folder: Path, column: str, example: str) -> Any:
     said = kinds(folder, f"{example.partition('-')[0]}.py", column)
     name = fou.to_slug(f"{example} {str(folder)[-60:]}")
     dataset = fo.load_dataset(name) if fo.dataset_exists(name) else fo.Dataset(name, persistent=True)
-    before = dict(zip(*dataset.values(["filepath", "kind"]), strict=True)) if len(dataset) else {}
-    if said == before:
+    for field in ("kind", "written"):
+        dataset.add_sample_field(field, fo.StringField)
+    files, classes, written = dataset.values(["filepath", "kind", "written"])
+    before, now = dict(zip(files, written, strict=True)), {file: _written(file) for file in said}
+    if said == dict(zip(files, classes, strict=True)) and now == before:
         return dataset
-    dataset.delete_samples(dataset.match(~fo.ViewField("filepath").is_in(list(said))))
-    dataset.add_samples([fo.Sample(filepath=file, kind=kind) for file, kind in said.items() if file not in before])
+    same = {file for file in said if file in before and before[file] == now[file]}
+    dataset.delete_samples(dataset.match(~fo.ViewField("filepath").is_in(list(same))))
+    dataset.add_samples([fo.Sample(filepath=f, kind=said[f], written=now[f]) for f in said if f not in same])
     dataset.set_values("kind", [said[file] for file in dataset.values("filepath")])
     if dataset.has_field("whole"):
         owners = zip(*dataset.values(["whole.detections.id", "kind"]), strict=True)
@@ -181,6 +188,15 @@ def labelled(folder: Path, column: str, example: str) -> Any:
     if dataset.has_run("simfind_neighbors"):
         dataset.delete_run("simfind_neighbors")
     return dataset
+
+
+def _written(file: str) -> str | None:
+    """Something that differs after a file was written anew; None where there is no file."""
+    try:
+        about = os.stat(file)
+    except OSError:
+        return None
+    return f"{about.st_size} bytes at {about.st_mtime_ns}"
 
 
 def taken_out(dataset: Any, field: str) -> str:

@@ -147,8 +147,9 @@ def _refuse_to_mix(
             "with overwrite=True"
         )
     left = _fields.count_values(_fields.everything(view), label_field) - _fields.count_values(view, label_field)
-    if left and before.get("model") != facts["model"]:
+    if left:  # what is recorded of a field is true of all its images
+        other = "of another model" if before.get("model") != facts["model"] else "found with other settings"
         raise FieldError(
-            f'overwrite=True would leave {left:,} samples outside this view with the labels of another model in "'
-            f'{label_field}". Give the whole dataset "{name}", or choose another label_field'
+            f'overwrite=True would leave {left:,} samples outside this view with labels {other} in "{label_field}". '
+            f'Give the whole dataset "{name}", or choose another label_field'
         )

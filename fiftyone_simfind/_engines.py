@@ -32,6 +32,7 @@ class EngineGallery:
 
     Attributes:
         dataset_name: name of the dataset
+        brain_key: name of the index
         patches_field: the field of the objects
         embeddings_field: the attribute of their vectors
         dim: length of a vector as the model gives it
@@ -42,6 +43,7 @@ class EngineGallery:
     """
 
     dataset_name: str
+    brain_key: str
     patches_field: str
     embeddings_field: str
     dim: int
@@ -98,7 +100,7 @@ def load(samples: Any, brain_key: str) -> EngineGallery:
     whitening = _metric.load(dataset, brain_key, fitted)
     parts = whitening.out if whitening else _metric.recorded_parts(dataset, source.vectors) or wh.whole(dim)
     return EngineGallery(
-        dataset.name, config.patches_field, source.attribute, dim, list(parts), whitening, source, engine
+        dataset.name, brain_key, config.patches_field, source.attribute, dim, list(parts), whitening, source, engine
     )
 
 

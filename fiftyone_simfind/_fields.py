@@ -16,7 +16,7 @@ import numpy as np
 from bson import ObjectId
 from fiftyone import ViewField as F
 from numpy.typing import NDArray
-from pymongo import UpdateOne
+from pymongo import UpdateMany, UpdateOne
 
 from fiftyone_simfind._types import Objects
 from fiftyone_simfind.backend.objects import STAMP, all_slices
@@ -28,6 +28,7 @@ from fiftyone_simfind.numerics import stamps as st
 
 INFO_KEY = "simfind"
 SCORES = {"scores": "cosine similarity to the last query"}
+OF_DETECTIONS = {"instance", *dir(fo.Detection)}  # names of all that FiftyOne itself has in a detection
 WHOLE = "whole images"  # under which a field of them says where their labels are from
 HEATMAP = {"heatmap": "cosine similarity of the places in a match's box to the query, 0 and less as 0"}
 LOST = (gridfs.errors.NoFile, AttributeError)  # raised where the results of a run are named but are not there
@@ -790,8 +791,11 @@ def write_made(samples: Any, path: str, model: str, made: Iterable[tuple[BoxedIm
 def is_foreign(samples: Any, path: str, facts: Mapping[str, Any]) -> bool:
     """Whether an attribute of objects holds something else than what is recorded as these facts.
 
-    Values that were stored without being declared, as FiftyOne does with those of a user, are something else.
+    Values that were stored without being declared, as FiftyOne does with those of a user, are something else; so is
+    what FiftyOne's own code looks for under that name.
     """
+    if path.rpartition(".")[2] in OF_DETECTIONS:
+        return True
     if exists(samples, path):
         return recorded(samples, path) != facts
     field, objects, attribute = path.partition(".detections.")
@@ -818,11 +822,19 @@ def write_scores(samples: Any, path: str, scores: Mapping[str, float]) -> None:
     require_score_field(samples, path)
     dataset = dataset_of(samples)
     if exists(samples, path):
-        clear_objects(dataset, path)
+        _clear_scores(dataset, path)
     else:
         dataset.add_sample_field(path, fo.FloatField)
         record(samples, path, SCORES)
     everything(samples).set_label_values(path, dict(scores))
+
+
+def _clear_scores(dataset: Any, path: str) -> None:
+    """Remove scores where there are any: each other sample would count as modified, and the indexes look into those."""
+    objects, _, attribute = path.rpartition(".")
+    scored = {objects: {"$elemMatch": {attribute: {"$ne": None}}}}
+    cleared = {f"{objects}.$[].{attribute}": None, "last_modified_at": datetime.now(timezone.utc)}
+    dataset._bulk_write([UpdateMany(scored, {"$set": cleared})])
 
 
 def delete_attribute(samples: Any, path: str) -> int:
@@ -867,13 +879,18 @@ def in_dataset_order(samples: Any, patches_field: str, ids: Sequence[str], sampl
     return [i for i in some.values(f"{patches_field}.detections.id", unwind=True) if i in wanted]
 
 
-def patches_in_order(samples: Any, patches_field: str, ids: Sequence[str], sample_ids: Sequence[str]) -> Any:
+def patches_in_order(
+    samples: Any, patches_field: str, ids: Sequence[str], sample_ids: Sequence[str], *, anew: bool = False
+) -> Any:
     """The patches view of some objects, in the order of their ids.
 
     Made of these objects alone: the patches of a whole dataset of a million objects would take half a minute.
+    Patches are copies: ``anew`` copies those of a patches view again, after something was written onto the objects.
     """
     if _shown(samples, patches_field):
-        return samples.select(list(ids), ordered=True)
+        if not anew:
+            return samples.select(list(ids), ordered=True)
+        samples = samples._source_collection
     some = (
         all_slices(samples).select(list(dict.fromkeys(sample_ids))).select_labels(ids=list(ids), fields=patches_field)
     )

@@ -35,6 +35,7 @@ class Gallery:
 
     Attributes:
         dataset_name: name of the dataset
+        brain_key: name of the index
         patches_field: the field of the objects
         embeddings_field: the attribute of their vectors
         rows: the index, some rows of which may be removed objects'
@@ -45,6 +46,7 @@ class Gallery:
     """
 
     dataset_name: str
+    brain_key: str
     patches_field: str
     embeddings_field: str
     rows: Rows = field(repr=False)
@@ -172,9 +174,9 @@ def load(samples: Any, brain_key: str) -> Gallery:
     if dataset.get_brain_info(brain_key).config.method == NAME:
         return _ours(dataset, brain_key, fields)
     fitted = _metric.version(samples, brain_key)
-    key = (str(dataset._doc.id), *fields, fitted, *_fields.last_change(samples))
+    key = (str(dataset._doc.id), brain_key, *fields, fitted, *_fields.last_change(samples))
     if key not in _cache:
-        _cache[key] = _read(dataset, fields, _metric.load(samples, brain_key, fitted))
+        _cache[key] = _read(dataset, brain_key, fields, _metric.load(samples, brain_key, fitted))
     _cache.move_to_end(key)
     while len(_cache) > MAX_CACHED:
         _cache.popitem(last=False)
@@ -279,10 +281,10 @@ def _ours(dataset: Any, brain_key: str, fields: IndexFields) -> Gallery:
     dim = whitening.parts[-1].stop if whitening else found.vectors.shape[1]
     path = f"{_fields.objects_path(dataset, fields.patches_field)}.{fields.embeddings_field}"
     parts = whitening.out if whitening else _metric.recorded_parts(dataset, path) or wh.whole(dim)
-    return Gallery(dataset.name, *fields, found, dim, list(parts), whitening, index)
+    return Gallery(dataset.name, brain_key, *fields, found, dim, list(parts), whitening, index)
 
 
-def _read(dataset: Any, fields: IndexFields, whitening: Whitening | None) -> Gallery:
+def _read(dataset: Any, brain_key: str, fields: IndexFields, whitening: Whitening | None) -> Gallery:
     path = _fields.objects_path(dataset, fields.patches_field)
     table = _fields.object_table(dataset, path, fields.embeddings_field)
     good = vx.usable(table.vectors)
@@ -291,6 +293,7 @@ def _read(dataset: Any, fields: IndexFields, whitening: Whitening | None) -> Gal
     parts = _metric.recorded_parts(dataset, f"{path}.{fields.embeddings_field}") or wh.whole(dim)
     return Gallery(
         dataset.name,
+        brain_key,
         *fields,
         rows.in_memory(
             idx.from_hex(table.label_ids[good]),

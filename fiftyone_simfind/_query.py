@@ -14,6 +14,7 @@ from fiftyone_simfind import _fields
 from fiftyone_simfind._candidates import Candidate
 from fiftyone_simfind._gallery import Gallery
 from fiftyone_simfind._rules import Found
+from fiftyone_simfind.backend import NAME
 from fiftyone_simfind.errors import OptionError, QueryError
 from fiftyone_simfind.numerics import parts as pt
 from fiftyone_simfind.numerics import vectors as vx
@@ -127,7 +128,7 @@ def _outside(gallery: Gallery, given: Any, name: str, domain: Any) -> NDArray[np
     if domain is not None and gallery.whitening is None:
         raise OptionError(
             "query_domain needs an index that knows its own objects' mean; make it with whiten=True: "
-            f'simfind.build_index(samples, "{gallery.patches_field}", whiten=True, overwrite=True)'
+            f'simfind.build_index(samples, "{gallery.patches_field}"{_named(gallery)}, whiten=True, overwrite=True)'
         )
     if gallery.whitening is None:
         return vectors
@@ -157,11 +158,17 @@ def _objects(gallery: Gallery, label_ids: list[str]) -> Found:
     if not there.has_field(vectors) or there[vectors] is None:
         raise QueryError(
             f'object "{missing}" in "{field}" has no vector; run simfind.embed(samples, "{field}", '
-            f'embeddings_field="{vectors}"), then simfind.refresh(samples)'
+            f'embeddings_field="{vectors}"), then simfind.refresh(samples{_named(gallery)})'
         )
     raise QueryError(
-        f'object "{missing}" in "{field}" has a vector, but is not in the index; run simfind.refresh(samples)'
+        f'object "{missing}" in "{field}" has a vector, but is not in the index; run '
+        f"simfind.refresh(samples{_named(gallery)})"
     )
+
+
+def _named(gallery: Gallery) -> str:
+    """The index as an option of a call, where it has another name than by default."""
+    return "" if gallery.brain_key == NAME else f', brain_key="{gallery.brain_key}"'
 
 
 def _vectors(gallery: Gallery, given: Any, name: str) -> NDArray[np.float32]:
@@ -171,6 +178,11 @@ def _vectors(gallery: Gallery, given: Any, name: str) -> NDArray[np.float32]:
         raise QueryError(
             f"{name}={given!r} mixes vectors with other things; give ids and candidates, or numbers alone"
         ) from None
+    if not gallery.dim:
+        raise QueryError(
+            f'index "{gallery.brain_key}" of dataset "{gallery.dataset_name}" is empty; give the objects in '
+            f'"{gallery.patches_field}" vectors, then run simfind.refresh(samples{_named(gallery)})'
+        )
     if vectors.ndim != 2 or vectors.shape[1] != gallery.dim:
         raise QueryError(f"{name} has shape {np.shape(given)}, but the index holds vectors of length {gallery.dim}")
     if not vx.usable(vectors).all():

@@ -131,10 +131,12 @@ def sort_by_similarity(samples: Any, query: Any, *, score_field: str | None = No
         FieldError: ``score_field`` names an attribute that holds something else
     """
     results = search(samples, query, **search_options)
-    if score_field is not None:
-        path = _fields.objects_path(samples, results.patches_field)
-        _fields.write_scores(samples, f"{path}.{score_field}", dict(zip(results.ids, results.scores, strict=True)))
-    return results.view()
+    if score_field is None:
+        return results.view()
+    field, sample_ids = results.patches_field, [match.sample_id for match in results]
+    path = f"{_fields.objects_path(samples, field)}.{score_field}"
+    _fields.write_scores(samples, path, dict(zip(results.ids, results.scores, strict=True)))
+    return _fields.patches_in_order(samples, field, results.ids, sample_ids, anew=True)
 
 
 def _check(k: int, scope: str, min_score: float | None, rerank_depth: int) -> None:

@@ -158,13 +158,14 @@ class Form:
             self._chosen[key] = value
 
     def counts(self, key: str, label: str, description: str, *, most: int) -> None:
-        """Some whole numbers, written as “1, 5, 10” or given as a list."""
+        """Some whole numbers, written as “1, 5, 10” or given as a list; or one."""
         default = ", ".join(map(str, self.default(key)))
         field = self.inputs.str(key, label=label, description=description, default=default)
         value = self.value(key)
         if value is None:
             return
         parts = value.split(",") if isinstance(value, str) and len(value) <= LONGEST else value
+        parts = [parts] if isinstance(parts, (int, float)) else parts
         try:
             numbers = [int(part) for part in parts if not isinstance(part, (bool, float))]
         except (TypeError, ValueError):

@@ -6,6 +6,7 @@ from typing import Any
 
 from fiftyone.brain.similarity import Similarity, SimilarityConfig
 
+from fiftyone_simfind.backend import home, state
 from fiftyone_simfind.backend.index import SimfindSimilarityIndex
 from fiftyone_simfind.backend.queries import AGGREGATIONS
 from fiftyone_simfind.errors import CollectionError, OptionError
@@ -68,4 +69,7 @@ class SimfindSimilarity(Similarity):
     def cleanup(self, samples: Any, brain_key: str) -> None:
         """Remove an index's copy on this machine and what the database says about it, when its run is deleted."""
         dataset = samples._root_dataset
-        SimfindSimilarityIndex(dataset, self.config, brain_key, backend=self).cleanup()
+        # Without an index, which cannot be had where its field was renamed.
+        home.remove(dataset, state.run_of(dataset, brain_key))
+        if self.config.owns_field:
+            SimfindSimilarityIndex(dataset, self.config, brain_key, backend=self).cleanup()

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
-from fiftyone_simfind.backend import builder, changes, rows, state
+from fiftyone_simfind.backend import builder, changes, folders, rows, state
 from fiftyone_simfind.backend import sidecar as sc
 from fiftyone_simfind.backend.builder import Transform, Vectors
 from fiftyone_simfind.backend.changes import Changes
@@ -198,12 +198,12 @@ class Home:
 
     def remove(self) -> None:
         """Remove all versions of the index, on this machine and in the database."""
+        if self._run is not None:
+            remove(self._dataset, self._run)
+            return
         rows.forget(self.folder)
         shutil.rmtree(self.folder, ignore_errors=True)
-        if self._run is None:
-            self._own = State()
-        else:
-            state.forget(self._dataset, self._run)
+        self._own = State()
 
     def _open(self, now: State) -> Rows:
         if now.version is None:
@@ -220,7 +220,8 @@ class Home:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            if not self.folder.exists():
+                folders.make(self.folder)
             self._lock.acquire()
         except OSError as error:
             raise BrainRunError(
@@ -281,6 +282,14 @@ class Home:
             unit = np.nan_to_num(way.apply(vectors))
             scores.append(np.einsum("ij,ij->i", unit[left], unit[right]))
         return float(np.abs(scores[0] - scores[1]).mean()) > DRIFT
+
+
+def remove(dataset: Any, run: str) -> None:
+    """Remove all versions of the index of a run, on this machine and in the database."""
+    folder = sc.home(dataset._doc.id, run)
+    rows.forget(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+    state.forget(dataset, run)
 
 
 def _untouched(before: Table, now: Table) -> bool:

@@ -178,6 +178,8 @@ def write(
     for index in itertools.islice(itertools.count(first), num_scenes):
         scene = compose(index, seed=seed, identities=things, size=size)
         path = folder / f"scene-{index:04d}.jpg"
-        scene.image.save(path, quality=92)
+        unfinished = path.with_suffix(f".{os.getpid()}.part")  # another process may be reading the image
+        scene.image.save(unfinished, "JPEG", quality=92)
+        os.replace(unfinished, path)
         written.append((path, scene.objects))
     return written

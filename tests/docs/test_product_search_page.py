@@ -1,5 +1,6 @@
 """Every code block of ``docs/product_search.md`` is run, and its commands are those that the example knows."""
 
+import functools
 import inspect
 import json
 import re
@@ -45,8 +46,13 @@ def test_the_page_gives_the_numbers_of_the_code():
     assert (_turns.PER_HOST, _download.FIRST_WAIT, _download.LONGEST_WAIT, _photos.MAX_BYTES) == (2, 1, 120, 20 * 2**20)
 
 
+@functools.lru_cache
+def told_by(script):
+    return subprocess.run([sys.executable, script, "--help"], cwd=ROOT, capture_output=True, text=True).stdout
+
+
 @pytest.mark.parametrize("line", sorted(set(re.findall(r"^python (examples/.*)$", PAGE, re.MULTILINE))))
 def test_the_example_knows_the_options_of_its_commands(line):
     script, *words = line.split()
-    known = subprocess.run([sys.executable, script, "--help"], cwd=ROOT, capture_output=True, text=True).stdout
+    known = told_by(script)
     assert all(f"{word} " in known for word in words if word.startswith("--"))

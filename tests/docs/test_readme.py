@@ -1,5 +1,6 @@
 """Every code block of the README is run, and everything that it names is there."""
 
+import functools
 import re
 import shlex
 import subprocess
@@ -16,14 +17,15 @@ PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 SHELL = [line for block in re.findall(r"```shell\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
 
 
-@pytest.fixture
-def photos(tmp_path):
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
     """A folder to work in with ``photos/`` and, under the name that the README uses, weights."""
     from fiftyone_simfind import showroom
 
-    showroom.write(tmp_path / "photos", 6)
-    (tmp_path / "yolo11n.pt").write_bytes(showroom.WEIGHTS.read_bytes())
-    return tmp_path
+    folder = tmp_path_factory.mktemp("readme")
+    showroom.write(folder / "photos", 6)
+    (folder / "yolo11n.pt").write_bytes(showroom.WEIGHTS.read_bytes())
+    return folder
 
 
 def test_the_readme_has_blocks_to_run():
@@ -31,19 +33,27 @@ def test_the_readme_has_blocks_to_run():
     assert len(SHELL) >= 5
 
 
+@pytest.fixture(scope="module")
+def run_before():
+    """What the blocks printed that have been run, and the names that they left."""
+    return [], {}
+
+
 @pytest.fixture
-def ran(photos, monkeypatch, capsys):
-    """Runs the block that has some words, after those that it goes on from, and gives what it printed."""
+def ran(photos, run_before, monkeypatch, capsys):
+    """Runs the block that has some words, after all before it that were not run yet, and gives what it printed."""
     monkeypatch.chdir(photos)
+    printed, names = run_before
 
     def run(words):
         (number,) = (i for i, text in enumerate(PYTHON) if words in text)
-        names: dict = {}
-        first = number if PYTHON[number].startswith("import") else 0
-        for block in range(first, number + 1):
+        for block in range(len(printed), number + 1):
+            own: dict = {} if PYTHON[block].startswith("import") else names  # those that import need no other
             capsys.readouterr()
-            exec(compile(PYTHON[block], f"README block {block}", "exec"), names)
-        return capsys.readouterr().out
+            exec(compile(PYTHON[block], f"README block {block}", "exec"), own)
+            names.update(own)
+            printed.append(capsys.readouterr().out)
+        return printed[number]
 
     return run
 
@@ -96,7 +106,12 @@ def test_any_other_command_is_one_that_its_program_knows(line):
     program, verb, *_ = shlex.split(line)
     arguments = ["plugins", "download", "--help"] if program == "fiftyone" else [verb, "--help"]
     module = {"pip": ["-m", "pip"], "fiftyone": [str(Path(sys.executable).with_name("fiftyone"))]}[program]
-    assert subprocess.run([sys.executable, *module, *arguments], capture_output=True).returncode == 0
+    assert end_of(*module, *arguments) == 0
+
+
+@functools.lru_cache
+def end_of(*arguments):
+    return subprocess.run([sys.executable, *arguments], capture_output=True).returncode
 
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\((?!http)([^)#]+)\)", README))))

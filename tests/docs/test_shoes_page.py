@@ -1,5 +1,6 @@
 """The code block of ``docs/shoes.md`` is run, and its commands are those that the example knows."""
 
+import functools
 import re
 import subprocess
 import sys
@@ -20,12 +21,17 @@ def test_the_block_finds_sneakers_for_those_of_the_photo(page):
     assert set(page.names["dataset"].distinct("objects.detections.label")) == {"sneaker"}
 
 
+@functools.lru_cache
+def told_by(script):
+    return subprocess.run([sys.executable, script, "--help"], cwd=ROOT, capture_output=True, text=True).stdout
+
+
 @pytest.mark.parametrize(
     "line", sorted(set(re.findall(r"python (?:/opt/plugins/simfind/)?(examples/.*)$", PAGE, re.M)))
 )
 def test_the_example_knows_the_options_of_its_commands(line):
     script, *words = line.split()
-    known = subprocess.run([sys.executable, script, "--help"], cwd=ROOT, capture_output=True, text=True).stdout
+    known = told_by(script)
     assert all(f"{word} " in known for word in words if word.startswith("--"))
 
 

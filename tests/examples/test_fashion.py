@@ -90,6 +90,15 @@ def test_new_photos_and_another_column_are_taken_in(runs, run_example, mobilenet
     assert {row["label"] for row in rows} == {thing.color for thing in catalogue()[::8]} | {"new shade"}
 
 
+def test_a_photo_that_was_replaced_under_its_name_is_embedded_anew(runs, run_example, mobilenet, shop):
+    _, out = runs
+    photo(catalogue()[1], 3, size=96).save(shop / f"{catalogue()[0].name}-0.jpg")
+    done = run_example("fashion", shop, "--column", "sort", "--model", mobilenet, "--queries", 3, "--out", out)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "1 objects in 1 images" in done.stdout
+    assert "both find the same: yes" in done.stdout
+
+
 def test_a_column_that_is_not_there_is_told_in_a_line(run_example, shop, tmp_path):
     done = run_example("fashion", shop, "--column", "nope", "--model", "no such network", "--out", tmp_path)
     assert done.returncode == 1

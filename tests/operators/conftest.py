@@ -20,11 +20,11 @@ def indexed(toys):
 
 
 @pytest.fixture
-def scenes(tmp_path):
+def scenes():
     """A few showroom scenes with found objects and an index of them; its weights can be loaded again by name."""
     from fiftyone_simfind.showroom.dataset import load
 
-    dataset = load(3, folder=tmp_path / "scenes")
+    dataset = load(3)
     simfind.detect(dataset, model="showroom.pt", progress=False)
     simfind.build_index(dataset, "objects")
     yield dataset

@@ -345,6 +345,7 @@ def test_every_operator_that_writes_can_be_called_from_a_script(scenes):
     call("compute_neighbors", k=2)
     means = call("evaluate_retrieval", k=[1, 3]).result["means"]
     assert [row["k"] for row in means] == ["1", "3", "100"]
+    assert [row["k"] for row in call("evaluate_retrieval", k=5).result["means"]] == ["5", "100"]
     call("sort_by_similarity", ids(scenes)[0], k=2, score_field="likeness")
     call("clear_scores", "objects", "likeness")
     call("build_index", "objects", overwrite=True)

@@ -234,9 +234,17 @@ def test_overwrite_replaces(photos):
 
 def test_overwriting_a_view_never_leaves_two_models_in_a_field(photos):
     simfind.detect(photos, model=FakeDetector())
-    with pytest.raises(FieldError, match="would leave 3 samples outside this view with the labels of another model"):
+    with pytest.raises(FieldError, match="would leave 3 samples outside this view with labels of another model"):
         simfind.detect(photos.limit(2), model=FakeDetector(name="other"), overwrite=True)
     assert photos.count("objects.detections") == 15
+
+
+def test_overwriting_a_view_never_leaves_two_settings_in_a_field(photos):
+    simfind.detect(photos, model=FakeDetector())
+    with pytest.raises(FieldError, match="would leave 4 samples outside this view with labels found with other settin"):
+        simfind.detect(photos.limit(1), model=FakeDetector(), confidence_thresh=0.85, overwrite=True)
+    assert photos.get_field("objects").info["simfind"]["confidence_thresh"] == 0.25
+    assert simfind.detect(photos.limit(1), model=FakeDetector(), overwrite=True).images == 1
 
 
 def test_a_field_of_another_type_is_refused(photos):

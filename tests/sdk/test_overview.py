@@ -93,6 +93,14 @@ def test_very_many_changes_are_told_without_being_looked_at(photos, monkeypatch)
     assert step(photos) == "visualize"
 
 
+def test_scores_are_no_change_of_very_many(indexed, ids, monkeypatch):
+    monkeypatch.setattr(ov, "MANY", 2)
+    for query in ids[:2]:
+        simfind.sort_by_similarity(indexed, query, score_field="similarity", k=1)
+        (index,) = simfind.overview(indexed).indexes
+        assert (index.stale, index.status.up_to_date) == (False, True)
+
+
 def test_vectors_of_others_are_counted_too(toys):
     toys.add_sample_field("objects.detections.other", fo.VectorField)
     first = toys.values("objects.detections.id", unwind=True)[0]
@@ -158,6 +166,16 @@ def test_a_deleted_index_leaves_nothing_on_disk(indexed):
     assert folder.exists()
     simfind.delete_index(indexed.limit(1))
     assert not folder.exists()
+
+
+def test_a_deleted_index_of_a_field_that_was_renamed_leaves_nothing_on_disk(indexed, caplog):
+    from fiftyone_simfind import _gallery
+
+    folder = _gallery.our_index(indexed, "simfind").home.folder
+    indexed.rename_sample_field("objects", "things")
+    simfind.delete_index(indexed)
+    assert not folder.exists()
+    assert caplog.text == ""
 
 
 def test_only_indexes_of_objects_are_deleted(indexed):

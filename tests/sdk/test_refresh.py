@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import fiftyone_simfind as simfind
-from fiftyone_simfind.errors import BrainRunError, ModelError
+from fiftyone_simfind.errors import BrainRunError, ModelError, QueryError
 from fiftyone_simfind.testing import FakeDetector
 
 
@@ -290,6 +290,13 @@ def test_a_whitening_is_fitted_anew_when_the_objects_are_others(photos, model, m
     simfind.refresh(photos, model=model)
     after = _gallery.load(photos, "simfind").whitening
     assert not np.array_equal(before.means[0], after.means[0])
+
+
+def test_an_index_that_was_emptied_says_so_to_a_vector(indexed):
+    indexed.clear_sample_field("objects")
+    simfind.refresh(indexed)
+    with pytest.raises(QueryError, match='index "simfind" of dataset ".*" is empty; give the objects in "objects"'):
+        simfind.search(indexed, [1.0, 0.0])
 
 
 def test_a_whitened_index_that_was_emptied_fills_again(shelf, model):

@@ -186,6 +186,21 @@ def test_scores_are_written_where_asked_and_nowhere_else(toys, ids):
     assert view.values("objects.similarity") == pytest.approx([cosine(0, i) for i in (1, 2, 3)], abs=1e-6)
 
 
+def test_the_patches_of_a_patches_view_have_their_scores_too(toys, ids):
+    patches = toys.match_labels(filter=fo.ViewField("label") != "none").to_patches("objects")
+    for k in (3, 2):
+        view = simfind.sort_by_similarity(patches, ids[0], k=k, score_field="similarity")
+        assert view.values("id") == ids[1 : k + 1]
+        assert view.values("objects.similarity") == pytest.approx([cosine(0, i) for i in range(1, k + 1)], abs=1e-6)
+
+
+@pytest.mark.parametrize("attribute", ["instance", "copy"])
+def test_what_fiftyone_itself_looks_for_in_a_detection_is_no_score(toys, ids, attribute):
+    with pytest.raises(FieldError, match=f'"{attribute}" of "objects.detections" holds something else than scores'):
+        simfind.sort_by_similarity(toys, ids[0], score_field=attribute)
+    assert not toys.has_field(f"objects.detections.{attribute}")
+
+
 @pytest.mark.parametrize("attribute", ["label", "bounding_box", "embedding", "tags", "id", "mine"])
 def test_scores_never_replace_anything_else(toys, ids, attribute):
     toys.set_values("objects.detections.mine", [[1.0, 2.0]] * 4, dynamic=True)

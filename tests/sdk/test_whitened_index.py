@@ -191,8 +191,11 @@ def test_a_domain_is_for_vectors_alone(shelf):
 
 def test_a_domain_needs_an_index_that_whitens(toys):
     simfind.build_index(toys, "objects")
-    with pytest.raises(OptionError, match="make it with whiten=True"):
+    with pytest.raises(OptionError, match=r'build_index\(samples, "objects", whiten=True, overwrite=True\)'):
         simfind.search(toys, [1.0, 0.0], query_domain=[[1.0, 0.0]])
+    simfind.build_index(toys, "objects", brain_key="other")
+    with pytest.raises(OptionError, match=r'"objects", brain_key="other", whiten=True, overwrite=True\)'):
+        simfind.search(toys, [1.0, 0.0], query_domain=[[1.0, 0.0]], brain_key="other")
 
 
 # Learning from labels
