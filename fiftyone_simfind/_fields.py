@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import fiftyone as fo
 import fiftyone.core.odm as foo
-import fiftyone.core.utils as fou
 import gridfs
 import numpy as np
 from bson import ObjectId
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from pymongo import UpdateMany, UpdateOne
 
 from fiftyone_simfind._types import Objects
-from fiftyone_simfind.backend.objects import STAMP, all_slices
+from fiftyone_simfind.backend.objects import STAMP, all_slices, encode
 from fiftyone_simfind.errors import CollectionError, FieldError
 from fiftyone_simfind.numerics import boxes as bx
 from fiftyone_simfind.numerics import ids as nid
@@ -734,7 +733,7 @@ def _detections(objects: Objects, embeddings_field: str, model: str) -> list[dic
 
 def _vector(embeddings_field: str, vector: NDArray[np.float32], stamp: int) -> dict[str, Any]:
     """A vector, where there is one, and what it was made of, as the database holds them."""
-    there = {embeddings_field: fou.serialize_numpy_array(vector)} if stamp > 0 else {}
+    there = {embeddings_field: encode(vector)} if stamp > 0 else {}
     return {**there, embeddings_field + STAMP: stamp}
 
 

@@ -23,7 +23,7 @@ from fiftyone_simfind.models import heads, maps
 from fiftyone_simfind.models.engines.base import Pixels, Source
 
 FORM = 2  # of what is exported: counts up when that changes
-IMAGES = 4  # of a call on a CPU
+IMAGES = 8  # of a call on a CPU
 PROBE = 64  # side of the images that a network is traced with, in pixels
 
 
