@@ -22,6 +22,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "detect": "_detect",
     "embed": "_embed",
+    "images": "_fields",
     "whole_images": "_whole_images",
     "build_index": "_index",
     "status": "_refresh",
@@ -97,6 +98,7 @@ if TYPE_CHECKING:
     from fiftyone_simfind._explain import Explanation
     from fiftyone_simfind._features import FeatureSlice, plot_features
     from fiftyone_simfind._fetch import fetch_image
+    from fiftyone_simfind._fields import images
     from fiftyone_simfind._fit import fit_metric
     from fiftyone_simfind._index import build_index
     from fiftyone_simfind._location import location_influence

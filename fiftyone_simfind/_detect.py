@@ -37,7 +37,7 @@ def detect(
     alone, so that a run which was stopped goes on where it was; what it had found is kept.
 
     Args:
-        samples: image dataset or view
+        samples: image dataset or view; of groups the images in all of their slices are taken
         label_field: field of ``Detections`` to write
         model: YOLO weights, as a path or a name, an ``ultralytics.YOLO``, or a :class:`Detector`
         embeddings_field: attribute of each detection for its vector, at most 512 float32 of length 1

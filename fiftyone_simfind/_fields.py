@@ -81,20 +81,17 @@ class ObjectTable:
 
 
 def images(samples: Any) -> Any:
-    """The samples as a collection of whole images.
+    """The samples as a collection of whole images, which is what all verbs look at.
 
-    A patches view becomes the view of the images that its objects lie in, holding those objects alone.
+    A patches view becomes the view of the images that its objects lie in, holding those objects alone; groups become
+    the images in all of their slices.
 
     Raises:
         CollectionError: these are no image samples
     """
     require_collection(samples)
     if samples.media_type == "group":
-        one = f'select_group_slices("{samples.group_slice}")' if samples.group_slices else "flatten()"
-        raise CollectionError(
-            f'"{samples._dataset.name}" has grouped samples; give one slice of them, for example samples.{one}, or all '
-            'slices of images with samples.select_group_slices(media_type="image")'
-        )
+        return _ungrouped(samples)
     field = patches_field_of(samples)
     if field is not None:
         return everything(samples).select_labels(ids=samples.values("id"), fields=field)
@@ -104,6 +101,20 @@ def images(samples: Any) -> Any:
             "Make images of a video with samples.to_frames(sample_frames=True), clone(), and give those"
         )
     return samples
+
+
+def _ungrouped(samples: Any) -> Any:
+    if samples._is_dynamic_groups:
+        raise CollectionError(
+            f'"{samples._dataset.name}" is grouped by a field in this view; give its images, samples.flatten()'
+        )
+    kinds = sorted(set(samples.group_media_types.values()))
+    if "image" not in kinds:
+        raise CollectionError(
+            f'"{samples._dataset.name}" has groups of {kinds}; only images can be searched by object. Add a slice of '
+            "images"
+        )
+    return all_slices(samples)
 
 
 def require_collection(samples: Any) -> None:

@@ -105,7 +105,7 @@ class Searching:
         found, where = ctx.panel.get_state("search.found"), ctx.panel.get_state("search.where")
         if not found or not where:
             raise simfind.QueryError("nothing is shown yet; press “Search” first")
-        images = ctx.dataset.select(list({item["sample_id"] for item in found}))
+        images = simfind.images(ctx.dataset).select(list({item["sample_id"] for item in found}))
         paths = dict(zip(*images.values(["id", "filepath"]), strict=True))
         matches = [
             simfind.Match(i["id"], i["sample_id"], paths.get(i["sample_id"], ""), i["label"], i["box"], i["score"])

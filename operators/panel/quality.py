@@ -8,6 +8,8 @@ from typing import Any
 import fiftyone as fo
 import fiftyone.operators.types as types
 
+import fiftyone_simfind as simfind
+
 from .. import _forms, _reports
 from ._common import NO_INDEX, PLUGIN, alert, begin, choices, jobs, part, row, told
 from ._measured import MAX_PAIRS, Measured, correspondence, counted, pair, pairs
@@ -156,14 +158,14 @@ class QualityTab(Measured):
         some = pairs(report, cell)[:MAX_IN_GRID]
         ids = list(dict.fromkeys(i for found in some for i in (found.query, found.neighbor)))
         field = _forms.object_indexes(ctx)[self.quality_index(ctx)]
-        patches = ctx.dataset.select_labels(ids=ids, fields=field).to_patches(field)
+        patches = simfind.images(ctx.dataset).select_labels(ids=ids, fields=field).to_patches(field)
         ctx.ops.set_view(view=patches.select(ids, ordered=True))
 
     @told
     def on_quality_open(self, ctx: Any) -> None:
         """Open the image of an object of a pair."""
         field = _forms.object_indexes(ctx)[self.quality_index(ctx)]
-        found = ctx.dataset.select_labels(ids=[ctx.params["id"]], fields=field).limit(1).values("id")
+        found = simfind.images(ctx.dataset).select_labels(ids=[ctx.params["id"]], fields=field).limit(1).values("id")
         if found:
             ctx.ops.open_sample(id=found[0])
 

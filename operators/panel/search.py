@@ -8,6 +8,8 @@ from typing import Any
 import fiftyone as fo
 import fiftyone.operators.types as types
 
+import fiftyone_simfind as simfind
+
 from .. import _forms
 from .._selection import HOW_TO_SELECT
 from . import _options, _photos
@@ -157,7 +159,7 @@ class SearchTab(Searching):
     @told
     def on_show_all(self, ctx: Any) -> None:
         """Put all objects into the grid again."""
-        ctx.ops.set_view(view=ctx.dataset.to_patches(ctx.view.patches_field))
+        ctx.ops.set_view(view=simfind.images(ctx.dataset).to_patches(ctx.view.patches_field))
 
     @told
     def on_search_export(self, ctx: Any) -> dict[str, Any]:

@@ -141,7 +141,7 @@ class SetupTab:
     @told
     def on_setup_choose(self, ctx: Any) -> None:
         """Show the objects in the grid, where one can be ticked, and the tab that searches for it."""
-        ctx.ops.set_view(view=ctx.dataset.to_patches(self._field(ctx)["patches_field"]))
+        ctx.ops.set_view(view=simfind.images(ctx.dataset).to_patches(self._field(ctx)["patches_field"]))
         ctx.panel.set_state("tab", "search")
 
     @told

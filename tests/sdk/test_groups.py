@@ -169,13 +169,36 @@ def test_groups_that_a_view_shows_are_searched_in_its_active_slice(groups):
         assert results.view().values("id") == results.ids
 
 
-def test_groups_are_refused_where_images_are_to_be_read(groups):
-    with pytest.raises(
-        CollectionError, match=r'give one slice of them, .*samples.select_group_slices\("left"\), or all'
-    ):
-        fill(groups)
-    with pytest.raises(CollectionError, match=r"for example samples.flatten\(\)"):
+def test_groups_are_taken_as_the_images_in_all_of_their_slices(groups):
+    every = groups.select_group_slices(media_type="image")
+    report = fill(groups)
+    assert (report.images, count(every)) == (2 * GROUPS, 6 * GROUPS)
+    assert simfind.embed(groups, "things", model=FakeDetector(), embeddings_field="again").objects == 6 * GROUPS
+    simfind.build_index(groups, "things")
+    assert simfind.status(groups).indexed == 6 * GROUPS
+    assert simfind.search(groups, some_id(every), k=5).ids == simfind.search(every, some_id(every), k=5).ids
+    simfind.visualize(groups, method="pca")
+    assert simfind.map_points(groups).total == 6 * GROUPS
+    assert len(simfind.compute_neighbors(groups, k=2)) == 6 * GROUPS
+    assert simfind.evaluate(groups, k=1, exclude_same_image=False).to_dict()
+
+
+def test_some_groups_are_taken_as_their_images(groups):
+    assert fill(groups.limit(2)).images == 4
+
+
+def test_images_of_groups_can_be_shown_as_patches(groups):
+    fill(groups)
+    assert len(simfind.images(groups).to_patches("things")) == 6 * GROUPS
+
+
+def test_groups_that_have_no_images_are_refused(groups):
+    with pytest.raises(CollectionError, match=r"is grouped by a field in this view; .*samples.flatten\(\)"):
         fill(groups.select_group_slices("left").group_by("filepath"))
+    for side in ("left", "right"):
+        groups.delete_group_slice(side)
+    with pytest.raises(CollectionError, match=r"has groups of \['point-cloud'\]; only images .* Add a slice of images"):
+        fill(groups)
 
 
 def test_an_object_without_a_vector_is_told_from_one_that_is_not_there(found):
