@@ -95,7 +95,7 @@ def bare(args: argparse.Namespace) -> None:
         loops = bare.torch_loops(material)
         report(material, args, turns.table(turns.take_turns(loops, args.rounds), next(iter(loops))))
         for engine in args.engines:
-            ways = bare.ours(material, engine)
+            ways = bare.ours(material, engine) | (bare.exported(material) if engine == "openvino" else {})
             if taken := turns.take_turns(ways, args.rounds):
                 report(material, args, turns.table(taken, next(iter(taken))))
 

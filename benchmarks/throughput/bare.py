@@ -7,9 +7,13 @@ new to it, which would else be a part of what a few hundred images take.
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,7 +40,8 @@ def torch_loops(material: Material) -> dict[str, Way]:
 def ours(material: Material, engine: str) -> dict[str, Way]:
     """What :func:`simfind.detect` does with an engine, and that engine's passes alone: in a loop, and in streams."""
     return {
-        f'engine="{engine}", a loop of passes': _one_by_one(material, engine),
+        f'engine="{engine}", a loop of passes': _one_by_one(material, engine, batches(material, 1)),
+        f'engine="{engine}", the same in the order of the files': _one_by_one(material, engine, in_order(material)),
         f'engine="{engine}", the passes alone in as many streams': _streams(material, engine),
         f'simfind.detect, engine="{engine}"': on_dataset(
             material, lambda: detect(material, engine), warm_up=len(material.files)
@@ -64,19 +69,54 @@ def _loop(material: Material, batch: int, threads: int) -> Way:
     return Way(start, len(material.files))
 
 
-def _one_by_one(material: Material, engine: str) -> Way:
+def exported(material: Material) -> dict[str, Way]:
+    """The network as ultralytics exports it to OpenVINO, boxes alone, in the same two loops."""
+    return {
+        "ultralytics' export to OpenVINO, a loop of passes": _export_loop(material, batches(material, 1)),
+        "ultralytics' export, in the order of the files": _export_loop(material, in_order(material)),
+    }
+
+
+def _export_loop(material: Material, canvases: Sequence[Canvases]) -> Way:
+    @contextmanager
+    def start() -> Iterator[Work]:
+        from fiftyone_simfind.models.engines.openvino import silent
+
+        request = silent().Core().compile_model(_export(material.weights), "CPU").create_infer_request()
+        prepared = [_floats(some).numpy() for some in canvases]
+
+        def work() -> None:
+            for each in prepared:
+                request.infer([each], share_inputs=True, share_outputs=True)
+
+        work()
+        yield work
+
+    return Way(start, len(material.files))
+
+
+@cache
+def _export(weights: str) -> Path:
+    from ultralytics import YOLO
+
+    beside = shutil.copy(weights, tempfile.mkdtemp(prefix="bench-"))
+    return next(Path(YOLO(beside).export(format="openvino", dynamic=True, verbose=False)).glob("*.xml"))
+
+
+def _one_by_one(material: Material, engine: str, prepared: Sequence[Canvases]) -> Way:
     @contextmanager
     def start() -> Iterator[Work]:
         from fiftyone_simfind.models import load_detector
         from fiftyone_simfind.models.engines.exported import planar
 
         detector: Any = load_detector(material.weights, engine=engine)
-        run, prepared = _as_its_library_does(detector._engine), batches(material, 1)
-        if detector.engine != "torch":
-            prepared = [planar(each) for each in prepared]  # as the exported networks take them
+        run = _as_its_library_does(detector._engine)
+        given = (
+            prepared if detector.engine == "torch" else [planar(each) for each in prepared]
+        )  # as the exported ones take it
 
-        def work(some: Sequence[Canvases] = prepared) -> None:
-            for each in some:
+        def work() -> None:
+            for each in given:
                 run(each)
 
         work()
@@ -122,17 +162,21 @@ def _streams(material: Material, engine: str) -> Way:
     return Way(start, len(material.files))
 
 
-def batches(material: Material, size: int) -> list[Canvases]:
-    """The canvases of all images, those of one shape together."""
+def in_order(material: Material) -> list[Canvases]:
+    """The canvases of all images, one by one."""
     from ultralytics.data.augment import LetterBox
 
     from fiftyone_simfind.models import images
 
     letterbox = LetterBox(640, auto=True, stride=32)
+    return [letterbox(image=images.read(str(path)))[None] for path in material.files]
+
+
+def batches(material: Material, size: int) -> list[Canvases]:
+    """The canvases of all images, those of one shape together."""
     shapes: dict[tuple[int, ...], list[Canvases]] = {}
-    for path in material.files:
-        canvas = letterbox(image=images.read(str(path)))
-        shapes.setdefault(canvas.shape, []).append(canvas)
+    for canvas in in_order(material):
+        shapes.setdefault(canvas.shape, []).append(canvas[0])
     return [np.stack(same[start : start + size]) for same in shapes.values() for start in range(0, len(same), size)]
 
 
