@@ -310,16 +310,6 @@ def test_videos_are_refused_with_a_way_out(tmp_path):
         simfind.detect(dataset, model=FakeDetector())
 
 
-def test_groups_are_refused_with_a_way_out(photos):
-    dataset = fo.Dataset()
-    dataset.add_group_field("group", default="left")
-    group = fo.Group()
-    dataset.add_samples([fo.Sample(filepath=photos.first().filepath, group=group.element("left"))])
-    with pytest.raises(CollectionError, match=r'select_group_slices\("left"\)'):
-        simfind.detect(dataset, model=FakeDetector())
-    assert simfind.detect(dataset.select_group_slices("left"), model=FakeDetector()).objects == 3
-
-
 def test_progress_is_told_to_a_function(photos):
     told = []
     simfind.detect(photos, model=FakeDetector(), batch_size=2, progress=lambda bar: told.append(bar.iteration))
