@@ -55,12 +55,13 @@ DEMO_ARGS = $(if $(filter 0 no false,$(APP)),--no-app) \
 demo: $(VENV)/.runtime
 	@$(PY) examples/demo.py $(DEMO_ARGS)
 
-# Two processes share the tests, and then those of the App, each with a browser of its own; ARGS goes to one pytest.
+# Two processes share the tests, but for those of the App, which have the machine to themselves: a browser, a server and a
+# database keep two cores busy. ARGS goes to one pytest.
 # Without a browser the tests of the App are skipped, unless SIMFIND_REQUIRE_APP is set.
 PYTEST = $(PY) -m pytest
 # Files in the order of their names: those with few and long tests would otherwise come last, one beside nothing.
-SHARED = $(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder
-ALL_TESTS = failed=0; $(SHARED) -m 'not app' || failed=1; $(SHARED) -m app tests/app || failed=1; exit $$failed
+SHARED = -m 'not app' -n 2 --dist loadfile --no-loadscope-reorder
+ALL_TESTS = failed=0; $(PYTEST) $(SHARED) || failed=1; $(PYTEST) -m app tests/app || failed=1; exit $$failed
 
 test: lint
 	@SIMFIND_CHROMIUM=$$($(PY) tools/ensure_browser.py); export SIMFIND_CHROMIUM; \
