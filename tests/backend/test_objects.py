@@ -25,3 +25,8 @@ def test_a_row_of_a_matrix_and_every_other_number_are_written_as_they_are():
     matrix = np.random.default_rng(51).normal(size=(4, 6)).astype(np.float32)
     for vector in (matrix[:, 2], matrix[1, ::2]):
         np.testing.assert_array_equal(decode(encode(vector)), vector)
+
+
+def test_a_vector_is_written_as_it_is_and_not_made_smaller():
+    vector = np.zeros(512, np.float32)
+    assert vector.tobytes() in encode(vector)
